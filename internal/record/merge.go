@@ -1,0 +1,105 @@
+package record
+
+import (
+	"slices"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+)
+
+// Merged is the outcome of Merge.
+type Merged struct {
+	Changed    bool // dst is not what it was
+	Incomplete bool // a touch met no birth to touch: in must not count as applied
+}
+
+// Merge joins in into dst under the floor of the key's database. It is commutative, associative and idempotent, so
+// order, duplication and repair by value make no difference. dst takes over nothing of in but the value bytes.
+func (o *Origins) Merge(dst *State, in *State, floor hlc.Stamp) Merged {
+	var m Merged
+	m.Changed = dst.Tomb.merge(in.Tomb)
+	for i := range in.Births {
+		b := &in.Births[i]
+		if Kills(dst.Tomb, floor, b) {
+			continue
+		}
+		changed, missing := o.mergeBirth(dst, b)
+		m.Changed = m.Changed || changed
+		m.Incomplete = m.Incomplete || missing
+	}
+	n := len(dst.Births)
+	dst.Births = slices.DeleteFunc(dst.Births, func(b Birth) bool { return Kills(dst.Tomb, floor, &b) })
+	m.Changed = m.Changed || len(dst.Births) != n
+	return m
+}
+
+func (t *Tombstone) merge(in Tombstone) bool {
+	was := *t
+	t.At = max(t.At, in.At)
+	t.Until = max(t.Until, in.Until)
+	t.Hold = max(t.Hold, in.Hold)
+	return *t != was
+}
+
+func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
+	for i := range dst.Births {
+		if dst.Births[i].ID == in.ID {
+			return o.joinBirth(&dst.Births[i], in), false
+		}
+	}
+	if o.crowdedOut(dst, in) {
+		return false, false
+	}
+	if in.Value.IsZero() {
+		return false, true
+	}
+	at, _ := slices.BinarySearchFunc(dst.Births, in, func(b Birth, in *Birth) int {
+		if o.Later(b.ID, in.ID) {
+			return -1
+		}
+		return 1
+	})
+	dst.Births = slices.Insert(dst.Births, at, *in)
+	dropLowest(dst, in.Weak)
+	return true, false
+}
+
+// joinBirth merges each register by itself, so that a touch never fights a write.
+func (o *Origins) joinBirth(b *Birth, in *Birth) (changed bool) {
+	if o.Later(in.Value.Version, b.Value.Version) {
+		b.Value = in.Value
+		changed = true
+	}
+	if o.Later(in.Deadline.Version, b.Deadline.Version) {
+		b.Deadline = in.Deadline
+		changed = true
+	}
+	if in.Latest > b.Latest {
+		b.Latest = in.Latest
+		changed = true
+	}
+	return changed
+}
+
+// crowdedOut reports whether MaxBirths births of in's kind are above it: then it is not kept on any node that knows
+// those, and counts as applied.
+func (o *Origins) crowdedOut(dst *State, in *Birth) bool {
+	above := 0
+	for i := range dst.Births {
+		b := &dst.Births[i]
+		if b.Weak == in.Weak && o.Later(b.ID, in.ID) {
+			above++
+		}
+	}
+	return above >= MaxBirths
+}
+
+func dropLowest(dst *State, weak bool) {
+	kept := 0
+	dst.Births = slices.DeleteFunc(dst.Births, func(b Birth) bool {
+		if b.Weak != weak {
+			return false
+		}
+		kept++
+		return kept > MaxBirths
+	})
+}
