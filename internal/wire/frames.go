@@ -101,6 +101,7 @@ type Vector struct {
 // Heartbeat is the body of TypeHeartbeat. After data only its first fields are sent (Full false).
 type Heartbeat struct {
 	High uint64 // the sender's own dots sent so far are 1 to High
+	Sent uint64 // multicast datagrams sent by this incarnation, this one included: receivers measure loss by it
 	Full bool
 
 	State      MemberState
