@@ -31,6 +31,9 @@ func TestWindow(t *testing.T) {
 		{"the number before the oldest is not", []step{accept(Size + 1), refuse(1), accept(2)}},
 		{"the edge when top ends a block", []step{accept(far + 63), refuse(far + 63 - Size), accept(far + 64 - Size)}},
 		{"the edge when top starts a block", []step{accept(far), refuse(far - Size), accept(far + 1 - Size)}},
+		{"the oldest number and the newest do not share a block", []step{
+			accept(far), accept(far + 1 - Size), accept(far + 2), accept(far + 1),
+		}},
 		{"the next block is clear after the ring has gone round", []step{
 			accept(5), accept(5 + blocks*blockBits), refuse(5), accept(4 + blocks*blockBits),
 		}},
@@ -94,6 +97,22 @@ func TestEveryNumberInOrderOnceOnly(t *testing.T) {
 	for c := uint64(1); c <= 3*Size; c++ {
 		if !w.Accept(c) || w.Accept(c) {
 			t.Fatalf("packet %d not accepted exactly once", c)
+		}
+	}
+}
+
+func TestAJumpForgetsAllThatItLeavesBehind(t *testing.T) {
+	for _, jump := range []uint64{Size, Size + 1, Size + 63, Size + 64, Size + 65, 1 << 30, 1<<30 + 63} {
+		var w Window
+		for c := uint64(1); c <= 2*Size; c++ {
+			w.Accept(c)
+		}
+		top := 2*Size + jump
+		w.Accept(top)
+		for c := top + 1 - Size; c < top; c++ {
+			if !w.Accept(c) {
+				t.Fatalf("after a jump by %d packet %d counts as seen", jump, c)
+			}
 		}
 	}
 }
