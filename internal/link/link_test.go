@@ -1,0 +1,278 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// node is a Link that keeps what it hears.
+type node struct {
+	*Link
+	heard struct {
+		sync.Mutex
+		multicast, unicast [][]byte
+		from               netip.AddrPort
+	}
+	done chan error
+}
+
+// loopback is a Config for nodes on lo. The port is drawn, so that packages tested side by side do not meet.
+func loopback() Config {
+	return Config{Interface: "lo", Group: netip.MustParseAddr("239.255.77.1"), Port: 20000 + rand.IntN(300)*PortRange}
+}
+
+func start(t *testing.T, c Config) *node {
+	t.Helper()
+	l, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{Link: l, done: make(chan error, 1)}
+	go func() { n.done <- l.Receive(context.Background(), n.keep) }()
+	t.Cleanup(func() {
+		_ = l.Close()
+		if err := <-n.done; err != nil {
+			t.Errorf("Receive after Close: %v", err)
+		}
+	})
+	return n
+}
+
+func (n *node) keep(packets []Packet) {
+	n.heard.Lock()
+	defer n.heard.Unlock()
+	for _, p := range packets {
+		if n.heard.from = p.From; p.Multicast {
+			n.heard.multicast = append(n.heard.multicast, bytes.Clone(p.Data))
+		} else {
+			n.heard.unicast = append(n.heard.unicast, bytes.Clone(p.Data))
+		}
+	}
+}
+
+func (n *node) counts() (multicast, unicast int) {
+	n.heard.Lock()
+	defer n.heard.Unlock()
+	return len(n.heard.multicast), len(n.heard.unicast)
+}
+
+func (n *node) send(t *testing.T, batch ...Datagram) {
+	t.Helper()
+	if err := n.Send(batch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually polls: real sockets have no other way to say that they are done.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for tick := time.NewTicker(2 * time.Millisecond); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 5 s: not %s", what)
+		}
+	}
+}
+
+func toGroup(s string) Datagram { return Datagram{Data: []byte(s), Multicast: true} }
+
+func TestNodesOfOneHostHearTheGroupAndEachItsOwnUnicast(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	t.Run("nodes", func(t *testing.T) { exchange(t, loopback(), 4) })
+}
+
+// exchange lets every one of n nodes send to the group and to each other by unicast.
+func exchange(t *testing.T, c Config, n int) {
+	var nodes []*node
+	for range n {
+		nodes = append(nodes, start(t, c))
+	}
+	for i, a := range nodes {
+		a.send(t, toGroup(fmt.Sprint("to all from ", i)))
+		for k, b := range nodes {
+			a.send(t, Datagram{Data: fmt.Appendf(nil, "from %d to %d", i, k), To: b.Addr()})
+		}
+	}
+	for i, a := range nodes {
+		eventually(t, fmt.Sprintf("everything at node %d", i), func() bool { m, u := a.counts(); return m == n && u == n })
+		for _, u := range a.heard.unicast {
+			if !bytes.HasSuffix(u, fmt.Appendf(nil, "to %d", i)) {
+				t.Errorf("node %d got %q", i, u)
+			}
+		}
+		if a.heard.from.Addr() != a.Addr().Addr() {
+			t.Errorf("From = %v, want the address %v", a.heard.from, a.Addr().Addr())
+		}
+		if a.Listener().Addr().(*net.TCPAddr).AddrPort().Port() != a.Addr().Port() {
+			t.Errorf("TCP listens on %v, UDP on %v", a.Listener().Addr(), a.Addr())
+		}
+	}
+}
+
+func TestClustersOfOnePortDoNotHearEachOther(t *testing.T) {
+	a, b := loopback(), loopback()
+	b.Port, b.Group = a.Port, netip.MustParseAddr("239.255.77.2")
+	a1, a2, b1, b2 := start(t, a), start(t, a), start(t, b), start(t, b)
+	for range 20 {
+		a1.send(t, toGroup("for a"))
+		b1.send(t, toGroup("for b"))
+	}
+	for name, n := range map[string]*node{"for a": a2, "for b": b2} {
+		eventually(t, "20 datagrams "+name, func() bool { m, _ := n.counts(); return m >= 20 })
+		for _, d := range n.heard.multicast {
+			if string(d) != name {
+				t.Errorf("%q heard by the cluster %q", d, name)
+			}
+		}
+	}
+}
+
+func TestBatchesOfEqualAndUnequalSizesArriveWhole(t *testing.T) {
+	c := loopback()
+	a, b := start(t, c), start(t, c)
+	var batch []Datagram
+	var total int
+	for i := range 700 {
+		size := 1400
+		if i%50 > 40 {
+			size = 1 + i // runs of equal size, then some that are not
+		}
+		batch = append(batch, Datagram{Data: bytes.Repeat([]byte{byte(i)}, size), Multicast: i%100 < 60, To: b.Addr()})
+		total += size
+	}
+	a.send(t, batch...)
+	eventually(t, "all of them", func() bool { m, u := b.counts(); return m+u == len(batch) })
+	got := 0
+	for _, d := range append(b.heard.multicast, b.heard.unicast...) {
+		got += len(d)
+		if len(bytes.Trim(d, string(d[:1]))) != 0 {
+			t.Errorf("a datagram of %d bytes mixes two", len(d))
+		}
+	}
+	if got != total {
+		t.Errorf("%d bytes arrived, %d sent", got, total)
+	}
+	if s := a.Stats(); s.DatagramsOut != 700 || s.SendErrors+s.TooLarge != 0 {
+		t.Errorf("sender counted %+v", s)
+	}
+	if s := b.Stats(); s.DatagramsIn != 700 {
+		t.Errorf("receiver counted %+v", s)
+	}
+}
+
+func TestADatagramTooLargeIsReportedAndTheOthersLeave(t *testing.T) {
+	c := loopback()
+	a, b := start(t, c), start(t, c)
+	err := a.Send([]Datagram{toGroup("before"), {Data: make([]byte, 66000), To: b.Addr()}, toGroup("after")})
+	var size *SizeError
+	if !errors.As(err, &size) || !errors.Is(err, ErrTooLarge) || size.Size != 66000 {
+		t.Fatalf("err = %v, want a SizeError of 66000 bytes", err)
+	}
+	eventually(t, "both others", func() bool { m, _ := b.counts(); return m == 2 })
+	if s := a.Stats(); s.TooLarge != 1 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+func TestUnicastToNobodyIsNoError(t *testing.T) {
+	a := start(t, loopback())
+	dead := netip.AddrPortFrom(a.Addr().Addr(), a.Addr().Port()+1)
+	for range 10 {
+		a.send(t, Datagram{Data: []byte("anybody?"), To: dead})
+	}
+	a.send(t, Datagram{Data: []byte("me"), To: a.Addr()})
+	eventually(t, "the datagram to itself", func() bool { _, u := a.counts(); return u == 1 })
+}
+
+func TestReceiveBufferIsReadBack(t *testing.T) {
+	c := loopback()
+	c.ReceiveBuffer = 100_000
+	a := start(t, c)
+	if asked, got := a.ReceiveBuffer(); asked != 100_000 || got != 100_000 {
+		t.Errorf("asked %d, got %d", asked, got)
+	}
+	if len(a.Advice()) != 0 {
+		t.Errorf("advice without need: %q", a.Advice())
+	}
+	a.gotBuffer = 5
+	if len(a.Advice()) != 1 {
+		t.Errorf("no advice for a buffer of 5 bytes: %q", a.Advice())
+	}
+}
+
+func TestPortsHeldByOthersAreSkippedAndNamedWhenNoneIsLeft(t *testing.T) {
+	c := loopback()
+	var held []net.Listener
+	for i := range PortRange {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", c.Port+i))
+		if err != nil {
+			t.Skip("a port of the range is in use:", err)
+		}
+		defer l.Close()
+		held = append(held, l)
+	}
+	if _, err := Open(c); !errors.Is(err, ErrPortTaken) || !bytes.Contains([]byte(err.Error()), []byte("--port")) {
+		t.Errorf("err = %v", err)
+	}
+	_ = held[7].Close()
+	if a := start(t, c); int(a.Addr().Port()) != c.Port+7 {
+		t.Errorf("took %v, want port %d, whose TCP is free", a.Addr(), c.Port+7)
+	}
+}
+
+func TestAPortThatIsNotSharedIsExplained(t *testing.T) {
+	c := loopback()
+	other, err := net.ListenUDP("udp4", &net.UDPAddr{Port: c.Port}) // as the original binds it
+	if err != nil {
+		t.Skip("port in use:", err)
+	}
+	defer other.Close()
+	if _, err := Open(c); !errors.Is(err, ErrPortTaken) || !bytes.Contains([]byte(err.Error()), []byte("express-session-multicast")) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestReceiveEndsWithItsContextAndCanBeginAgain(t *testing.T) {
+	l, err := Open(loopback())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := l.Receive(ctx, func([]Packet) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+	heard := make(chan string, 1)
+	done := make(chan error)
+	go func() {
+		done <- l.Receive(context.Background(), func(p []Packet) { heard <- string(p[0].Data) })
+	}()
+	if err := l.Send([]Datagram{toGroup("again")}); err != nil || <-heard != "again" {
+		t.Error("nothing heard", err)
+	}
+	_ = l.Close()
+	if err := <-done; err != nil {
+		t.Errorf("err = %v", err)
+	}
+	if err := l.Send([]Datagram{toGroup("late")}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Send after Close: %v", err)
+	}
+}
+
+func TestOversizeDatagramsAreDropped(t *testing.T) {
+	c := loopback()
+	a, b := start(t, c), start(t, c)
+	a.send(t, Datagram{Data: make([]byte, 3000), Multicast: true}, toGroup("small"))
+	eventually(t, "one dropped and one heard", func() bool { m, _ := b.counts(); return m == 1 && b.Stats().Oversize == 1 })
+}
