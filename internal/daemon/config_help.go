@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// helpWidth is how wide help is at most; a narrower terminal makes it narrower.
+const helpWidth = 100
+
+var helpGroups = []kong.Group{
+	{Key: "node", Title: "This node:"},
+	{Key: "network", Title: "Network:"},
+	{Key: "secrecy", Title: "Secrecy:"},
+	{Key: "clients", Title: "Redis clients:"},
+	{Key: "writes", Title: "Writes:"},
+	{Key: "limits", Title: "Limits:"},
+	{Key: "logs", Title: "Logs:"},
+}
+
+// Help is printed below the first line of serve's help.
+func (ServeCmd) Help() string {
+	return "Needs no options. Each is a flag, a variable and a key of the file; a flag goes before a variable, a variable " +
+		"before the file. SESSIONCAST_KEY may hold the cluster key in place of a key file."
+}
+
+// Help is printed below the first line of the program's help.
+func (CLI) Help() string {
+	return "\"sessioncast serve\" starts a node. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+}
+
+// Help is printed below the first line of key new's help.
+func (KeyNewCmd) Help() string {
+	return "The file is readable by its owner only. Copy it to every server and name it there with --key-file."
+}
+
+// formatHelp adds an option's default and variable to its help.
+func formatHelp(v *kong.Value) string {
+	f, known := fieldNamed(v.Name)
+	if !known || f.tag.Get("help") != v.OrigHelp {
+		return v.Help
+	}
+	text := v.Help
+	if d := cmp.Or(f.tag.Get("shown"), f.tag.Get("default")); d != "" {
+		text += " Default: " + d + "."
+	}
+	return text + " [" + variable(f.name) + "]"
+}
+
+// flagError puts kong's message about the command line into our words: the place first, then what to write.
+func flagError(err error, trace *kong.Context) error {
+	text := err.Error()
+	if rest, found := strings.CutPrefix(text, "unknown flag "); found {
+		name, _, _ := strings.Cut(rest, ",")
+		return fmt.Errorf("unknown flag %s%s", name, didYouMean(nearestFlag(name, trace)))
+	}
+	if rest, found := strings.CutPrefix(text, "unexpected argument "); found {
+		name, _, _ := strings.Cut(rest, ",")
+		return fmt.Errorf("unexpected argument %q%s", name, didYouMean(nearest(name, commandNames(trace))))
+	}
+	if strings.HasPrefix(text, "expected one of ") {
+		return fmt.Errorf("no command given: use %s; sessioncast serve starts a node", orList(commandNames(trace)))
+	}
+	if rest, found := strings.CutPrefix(text, "missing flags: "); found {
+		return fmt.Errorf("missing flag %s", rest)
+	}
+	return err
+}
+
+func nearestFlag(name string, trace *kong.Context) string {
+	var known []string
+	for _, p := range trace.Path {
+		for _, f := range p.Flags {
+			known = append(known, f.Name)
+		}
+	}
+	if near := nearest(strings.TrimLeft(name, "-"), known); near != "" {
+		return "--" + near
+	}
+	return ""
+}
+
+// commandNames are the commands that could have followed what was understood of the command line.
+func commandNames(trace *kong.Context) []string {
+	node := trace.Selected()
+	if node == nil {
+		node = trace.Model.Node
+	}
+	var names []string
+	for _, child := range node.Children {
+		names = append(names, child.Name)
+	}
+	return slices.Clip(names)
+}
