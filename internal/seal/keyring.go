@@ -37,15 +37,18 @@ const (
 type Keyring struct {
 	cluster  string
 	insecure bool
-	// Pointers, because printing a struct that holds a Keyring follows values but not pointers.
-	keys []*ringKey
+	keys     []*ringKey
 }
 
 // ringKey is a key as HKDF needs it.
 type ringKey struct {
 	id  [4]byte
-	prk []byte
+	prk hidden
 }
+
+// hidden is a secret that fmt does not reach from a foreign struct either, where it ignores Format methods: it
+// follows one pointer at most, and every holder of a hidden is itself held by a pointer.
+type hidden *[sha256.Size]byte
 
 // NewKeyring makes the keyring of 1 to MaxKeys keys, the primary first.
 func NewKeyring(cluster string, keys ...Key) (*Keyring, error) {
@@ -77,14 +80,14 @@ func newRingKey(key Key, cluster string) (*ringKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	rk := &ringKey{prk: prk}
+	rk := &ringKey{prk: (*[sha256.Size]byte)(prk)}
 	copy(rk.id[:], rk.expand(labelKeyID+cluster, len(rk.id)))
 	return rk, nil
 }
 
 // expand is HKDF-Expand. n is at most MaxDerived.
 func (rk *ringKey) expand(info string, n int) []byte {
-	out, err := hkdf.Expand(sha256.New, rk.prk, info, n)
+	out, err := hkdf.Expand(sha256.New, rk.prk[:], info, n)
 	if err != nil {
 		panic("seal: HKDF refused a length or hash that callers never give: " + err.Error())
 	}
