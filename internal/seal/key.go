@@ -16,7 +16,8 @@ const KeySize = 32
 // Key is a cluster key: who holds it reads and writes every session. No way of printing a Key shows it; to write it
 // down on purpose there is FormatKeyFile.
 //
-// Printing cannot be prevented for a Key in an unexported field of a foreign struct: hold a *Keyring instead.
+// Two ways of printing cannot be closed for an array: %p, which go vet refuses, and a Key in an unexported field of
+// another struct. Hold a *Keyring there.
 type Key [KeySize]byte
 
 const hiddenKey = "[key]"

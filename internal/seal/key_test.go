@@ -58,7 +58,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 	}
 	shown := func(v any) string {
 		var out strings.Builder
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%o", "%c", "%t", "%p", "%U", "%e"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%o", "%c", "%t", "%U", "%e"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 		j, err := json.Marshal(v)
