@@ -65,10 +65,24 @@ func flagError(err error, trace *kong.Context) error {
 	if strings.HasPrefix(text, "expected one of ") {
 		return fmt.Errorf("no command given: use %s; sessioncast serve starts a node", orList(commandNames(trace)))
 	}
+	if rest, found := strings.CutPrefix(text, "expected "); found {
+		return fmt.Errorf("half a command: it goes on with %s", rest)
+	}
+	if name, rest, found := strings.Cut(text, ": expected value value but got "); found {
+		return fmt.Errorf("%s: it wants a value%s", name, gotInstead(rest))
+	}
 	if rest, found := strings.CutPrefix(text, "missing flags: "); found {
 		return fmt.Errorf("missing flag %s", rest)
 	}
 	return err
+}
+
+// gotInstead names the flag that stood where a value was wanted; kong writes it quoted, or EOL at the end.
+func gotInstead(rest string) string {
+	if quoted, _, _ := strings.Cut(rest, " "); quoted != `"EOL"` {
+		return ", and " + strings.Trim(quoted, `"`) + " follows"
+	}
+	return ""
 }
 
 func nearestFlag(name string, trace *kong.Context) string {

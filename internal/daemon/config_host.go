@@ -21,6 +21,8 @@ type Host struct {
 	Hostname func() (string, error)
 	// UserConfigDir is the folder for this user's configuration files.
 	UserConfigDir func() (string, error)
+	// SystemKey is the key file of root's daemons.
+	SystemKey string
 	// IsDir tells whether a folder stands there.
 	IsDir func(string) bool
 	// TempDir is the folder for temporary files.
@@ -34,7 +36,7 @@ func ThisHost() Host {
 	return Host{
 		Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
 		ReadFile: readBounded, Hostname: os.Hostname, UserConfigDir: os.UserConfigDir,
-		IsDir: isDir, TempDir: os.TempDir(), UID: os.Getuid(),
+		SystemKey: systemKeyFile, IsDir: isDir, TempDir: os.TempDir(), UID: os.Getuid(),
 	}
 }
 

@@ -266,7 +266,7 @@ func parseEndpoint(s, example string, words ...string) (Endpoint, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("%q is not an address to listen on: write it as %s, unix:///path or %s", s, example, orList(append([]string{}, words...)))
+		return Endpoint{}, fmt.Errorf("%q is not an address to listen on: write it as %s", s, orList(append([]string{example, "unix:///path"}, words...)))
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return Endpoint{}, fmt.Errorf("%q has no usable port: use a number from 1 to 65535, or 0 for any free one", s)

@@ -49,8 +49,8 @@ func FindOrCreateKey(o *Options, host Host) (FoundKey, error) {
 	case value != "":
 		return keyFromVariable(value)
 	}
-	if _, err := os.Stat(systemKeyFile); err == nil && host.UID == 0 {
-		return foundIn(systemKeyFile, "")
+	if _, err := os.Stat(host.SystemKey); err == nil && host.UID == 0 {
+		return foundIn(host.SystemKey, "")
 	}
 	return userKey(host)
 }

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sessioncast": func() { os.Exit(run()) }})
+}
+
+// TestScripts runs the binary as its users do, one script of testdata/script each.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("COLUMNS", "80")
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir+"/run")
+			return os.Mkdir(env.WorkDir+"/run", 0o700)
+		},
+	})
+}
