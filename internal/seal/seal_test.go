@@ -45,7 +45,7 @@ func wantOpen(t *testing.T, o *Opener, frame []byte, body string, proven bool) w
 func wantRefused(t *testing.T, o *Opener, frame []byte, want error) {
 	t.Helper()
 	op, err := o.Open(nil, bytes.Clone(frame))
-	if err != want { //nolint:errorlint // compared as the engine's counters do
+	if err != want {
 		t.Fatalf("Open: %v, want %v", err, want)
 	}
 	if op.Body != nil || op.Proven {
@@ -175,6 +175,39 @@ func TestAFrameBegunBeforeAKeyChangeIsNotFinished(t *testing.T) {
 	wantRefused(t, o, fresh, ErrKey)
 	o.SetKeyring(next)
 	wantOpen(t, o, fresh, "new", true)
+}
+
+func TestKeysRotateWithoutRestart(t *testing.T) {
+	older, newer := keyOf(1), keyOf(2)
+	s, o := pair(t)
+	seal := func() []byte { return s.Seal(nil, wire.TypeData, nil, []byte("x")) }
+	warm, late := seal(), seal()
+	wantOpen(t, o, warm, "x", true)
+
+	o.SetKeyring(ringOf(t, "test", older, newer)) // 1. add everywhere
+	wantOpen(t, o, seal(), "x", true)
+	s.SetKeyring(ringOf(t, "test", newer, older)) // 2. make primary
+	h := wantOpen(t, o, seal(), "x", true)
+	if h.KeyID != ringOf(t, "test", newer).PrimaryID() || h.Packet != 4 {
+		t.Errorf("header %+v", h)
+	}
+	wantOpen(t, o, late, "x", true)        // one of the old key still under way
+	o.SetKeyring(ringOf(t, "test", newer)) // 3. remove
+	wantOpen(t, o, seal(), "x", true)
+	wantRefused(t, o, warm, ErrKey)
+	o.SetKeyring(ringOf(t, "test", newer, older))
+	wantRefused(t, o, warm, ErrReplay) // the windows outlive every change
+}
+
+func TestAKeyChangeDropsTheOldCiphers(t *testing.T) {
+	s, o := pair(t)
+	wantOpen(t, o, s.Seal(nil, wire.TypeData, nil, []byte("x")), "x", true)
+	stranger := NewSealer(s.ring, carol).Seal(nil, wire.TypeHello, nil, []byte("x"))
+	wantOpen(t, o, stranger, "x", false)
+	o.SetKeyring(ringOf(t, "test", keyOf(2)))
+	if o.admitted[alice].ciphers != [2]senderCipher{} || len(o.strangers) != 0 {
+		t.Error("ciphers of a removed key are kept")
+	}
 }
 
 func TestEveryBitOfAFrameCounts(t *testing.T) {
@@ -440,7 +473,7 @@ func TestSealAndOpenAllocateNothing(t *testing.T) {
 		}
 	}
 	run()
-	if n := testing.AllocsPerRun(100, run); n != 0 || err != ErrReplay { //nolint:errorlint // see wantRefused
+	if n := testing.AllocsPerRun(100, run); n != 0 || err != ErrReplay {
 		t.Errorf("%v allocations, error %v", n, err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
@@ -468,7 +501,7 @@ func TestRefusingAllocatesNothing(t *testing.T) {
 		{edit(4), ErrKey}, {good, ErrReplay}, {edit(45), ErrTag}, {NewSealer(o.ring, bob).Seal(nil, 1, nil, nil), ErrOwn},
 	} {
 		var err error
-		if n := testing.AllocsPerRun(20, func() { _, err = o.Open(nil, tt.frame) }); n != 0 || err != tt.want { //nolint:errorlint // see wantRefused
+		if n := testing.AllocsPerRun(20, func() { _, err = o.Open(nil, tt.frame) }); n != 0 || err != tt.want {
 			t.Errorf("%v allocations, error %v, want %v", n, err, tt.want)
 		}
 	}
