@@ -1,0 +1,244 @@
+package model
+
+import (
+	"fmt"
+	"sort"
+)
+
+// view is what a reader at a node would see.
+type view struct {
+	visible bool
+	data    ID
+	promise int16
+	births  int // alive ones, to tell the traces of concurrent creation
+}
+
+// ghost is the specification: what a node would show if it never forgot anything it was ever told. It is
+// computed from the ops alone, by the plain meaning of design 3, and shares no code with the merge. Data alone may be
+// forgotten with the session (limit 1 in the package comment), so data is judged by what the node has.
+func (w *World) ghost(s *State, n int) view {
+	nd := &s.Node[n]
+	alive := w.ghostAlive(s, nd.Known)
+	var v view
+	var dl Deadline
+	nd.Known.each(func(d Dots) {
+		op := s.Ops[d.index()]
+		if op.Kind == opTomb || !alive[op.B.ID] {
+			return
+		}
+		if op.Kind == opBirth && nd.Have.has(d) && v.data.less(op.B.Data) {
+			v.data = op.B.Data
+		}
+		if dl.ID.less(op.B.DL.ID) {
+			dl = op.B.DL
+		}
+	})
+	v.births = len(alive)
+	v.promise = dl.Promise
+	if t := nd.Local; alive[t.Birth] && dl.ID.less(t.At) && dl.Promise != never {
+		v.promise = max(v.promise, t.Due)
+	}
+	v.visible = v.births > 0 && (v.promise == never || w.time(s, n) < v.promise+w.Skew)
+	return v
+}
+
+// ghostAlive lists the births that no tombstone among the known ops kills, the highest of each class.
+func (w *World) ghostAlive(s *State, known Dots) map[ID]bool {
+	var t, hold Stamp
+	births := map[ID]bool{} // id → weak
+	known.each(func(d Dots) {
+		switch op := s.Ops[d.index()]; op.Kind {
+		case opTomb:
+			t, hold = max(t, op.T), max(hold, op.Hold)
+		case opBirth:
+			births[op.B.ID] = op.B.Weak
+		}
+	})
+	alive := map[ID]bool{}
+	var classes [2][]ID
+	for id, weak := range births {
+		switch {
+		case id.S <= t, weak && id.S <= hold:
+		case weak:
+			classes[1] = append(classes[1], id)
+		default:
+			classes[0] = append(classes[0], id)
+		}
+	}
+	for _, c := range classes {
+		sort.Slice(c, func(i, j int) bool { return c[j].less(c[i]) })
+		for _, id := range c[:min(len(c), classLimit)] {
+			alive[id] = true
+		}
+	}
+	return alive
+}
+
+// model is the view of the state itself.
+func (w *World) view(s *State, n int) view {
+	nd := &s.Node[n]
+	d, _ := nd.Key.deadline()
+	return view{visible: w.visible(s, n), data: nd.Key.data(), promise: d.Promise, births: int(nd.Key.N)}
+}
+
+// checkGhost: what a node shows is what it was told, whatever it has forgotten since (promises 2, 3 and 5).
+func (w *World) checkGhost(s *State, n int) error {
+	m, g := w.view(s, n), w.ghost(s, n)
+	if s.Forgot && g.births > 1 {
+		return nil // two births, one purged before the other came: the fingerprints' work, see checkConverged
+	}
+	switch {
+	case m.visible && !g.visible:
+		return fmt.Errorf("n%d shows a session that is destroyed or expired by what it was told (%v, want %v)", n, m, g)
+	case !m.visible && g.visible:
+		return fmt.Errorf("n%d hides a session that lives by what it was told (%v, want %v)", n, m, g)
+	case m.visible && m.data != g.data:
+		return fmt.Errorf("n%d shows data %v, was told %v", n, m.data, g.data)
+	case m.visible && m.promise != g.promise && s.Node[n].Local.Birth == (ID{}):
+		return fmt.Errorf("n%d promises %d, was told %d", n, m.promise, g.promise)
+	}
+	return nil
+}
+
+// checkKeptAlive is promise 5 between nodes: where one node's user keeps the session alive by that node's own
+// reckoning, a node that was told the same does not hide it.
+func (w *World) checkKeptAlive(s *State, n int) error {
+	nd := &s.Node[n]
+	if !w.visible(s, n) || s.Now+w.Clock[n] >= nd.due() {
+		return nil
+	}
+	for m := range w.Nodes {
+		if s.Node[m].Known == nd.Known && !w.visible(s, m) {
+			return fmt.Errorf("n%d hides a session alive until %d at n%d", m, nd.due(), n)
+		}
+	}
+	return nil
+}
+
+// check judges one state.
+func (w *World) check(s *State) error {
+	for n := range w.Nodes {
+		if err := w.checkGhost(s, n); err != nil {
+			return err
+		}
+		if err := w.checkKeptAlive(s, n); err != nil {
+			return err
+		}
+	}
+	return w.checkConverges(s)
+}
+
+// checkDestroyed is the heart of promise 3: a tombstone covers every birth really made before it, anywhere, but for
+// those whose stamp was raised above the clock and which the destroyer had not seen (the documented limit).
+func (w *World) checkDestroyed(before *State, n int, t Stamp) error {
+	nd := &before.Node[n]
+	for _, op := range before.Ops {
+		if op == nil || op.Kind != opBirth {
+			continue
+		}
+		raised := op.B.ID.S > op.HLC
+		if id := op.B.ID; id.S > t && (!raised || nd.Key.find(id) != nil) {
+			return fmt.Errorf("destroy at n%d (T=%d) misses birth %v made before it", n, t, id)
+		}
+	}
+	return nil
+}
+
+// checkConverges is promise 2: from here, with everything repaired, all nodes are equal, in more than one order
+// of repairing.
+func (w *World) checkConverges(s *State) error {
+	for _, order := range []int{0, 1} {
+		c := *s
+		w.converge(&c, order)
+		if err := w.checkConverged(&c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// converge lets every node fetch every dot that some live node holds: by value from the lowest holder, or by the op
+// itself first and then by value from the highest.
+func (w *World) converge(c *State, order int) {
+	for again, round := true, 0; again && round < 8; round++ {
+		again = false
+		for n := range w.Nodes {
+			if c.Node[n].Joining {
+				c.Node[n].Joining, c.Node[n].Snap = false, nil
+			}
+			again = w.fetchAll(c, n, order) || again
+		}
+	}
+	var hlc Stamp
+	for n := range w.Nodes {
+		hlc = max(hlc, at(w.time(c, n)), c.Node[n].HLC)
+	}
+	for n := range w.Nodes {
+		c.Node[n].HLC = hlc
+		w.collect(c, n)
+	}
+}
+
+func (w *World) fetchAll(c *State, n, order int) (did bool) {
+	var held Dots
+	for h := range w.Nodes {
+		held |= w.shown(&c.Node[h])
+	}
+	(held &^ c.Node[n].Cov).each(func(d Dots) {
+		did = order == 1 && w.deliver(c, n, d) || did
+		for i := range w.Nodes {
+			h := i
+			if order == 1 {
+				h = w.Nodes - 1 - i
+			}
+			did = w.repair(c, n, h, d) || did
+		}
+	})
+	return did
+}
+
+// checkConverged compares at equal epochs. Where a node purged the key while a dot was still missing somewhere (cut off for
+// longer than the promise and the grace), equal intervals do not yet make equal states: the fingerprints differ, the
+// buckets are merged, and that must be enough. In every other trace equal intervals are equal states.
+func (w *World) checkConverged(c *State) error {
+	if w.equal(c) {
+		return w.checkAll(c)
+	}
+	if !c.Forgot {
+		return fmt.Errorf("all repaired, yet %s", w.keys(c))
+	}
+	for range 2 {
+		for n := range w.Nodes {
+			w.heal(c, n, (n+1)%w.Nodes)
+		}
+	}
+	if !w.equal(c) {
+		return fmt.Errorf("all repaired and healed, yet %s", w.keys(c))
+	}
+	return w.checkAll(c)
+}
+
+func (w *World) checkAll(c *State) error {
+	for n := range w.Nodes {
+		if err := w.checkGhost(c, n); err != nil {
+			return fmt.Errorf("all repaired: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *World) equal(c *State) bool {
+	for n := 1; n < w.Nodes; n++ {
+		if c.Node[n].Key != c.Node[0].Key || c.Node[n].Cov != c.Node[0].Cov {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) keys(c *State) (out string) {
+	for n := range w.Nodes {
+		out += fmt.Sprintf("n%d at %d holds %+v cov %x; ", n, w.time(c, n), c.Node[n].Key, c.Node[n].Cov)
+	}
+	return out
+}
