@@ -57,7 +57,7 @@ func (l layer) addVariable(name, value string) error {
 	word := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "_", "-"))
 	f, known := fieldNamed(word)
 	if fromKubernetes(name, value) {
-		return fmt.Errorf("%s: Kubernetes sets it for a Service named sessioncast, and it hides the option: set enableServiceLinks: false in the pod's spec, or give the Service another name", name)
+		return fmt.Errorf("%s: this is what Kubernetes sets for a Service named sessioncast, not an option: set enableServiceLinks: false in the pod's spec, or give the Service another name", name)
 	}
 	if !known || variable(f.name) != name {
 		return fmt.Errorf("%s: unknown variable%s", name, didYouMean(nearestVariable(word)))
