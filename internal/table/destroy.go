@@ -1,0 +1,185 @@
+package table
+
+import (
+	"sync/atomic"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// Limits of the tombstones that this node makes for keys it has never heard of: their create may be on the way, but a
+// client that destroys made-up names must not fill every node's memory.
+const (
+	MaxUnknownTombs      = 65_536
+	UnknownTombsPerSec   = 1000
+	UnknownTombsBurst    = 4096
+	unknownIntervalMicro = 1_000_000 / UnknownTombsPerSec
+)
+
+// Destroy ends a session for good. hold asks for the logout hold, which a session with a lifetime then gets. A key
+// that is not known here is destroyed too, within limits.
+func (t *Table) Destroy(now int64, k record.Key, hold bool) (res Result, err error) {
+	if err := checkKey(k); err != nil {
+		return res, err
+	}
+	var o op
+	o.begin(t, now, k)
+	if t.closed.Load() {
+		o.end()
+		return res, ErrClosed
+	}
+	if res.Existed = o.visible(); res.Existed {
+		res.Before, _ = t.view(o.e, o.floor, o.at)
+	}
+	o.destroy(hold)
+	res.Seq, res.Done = o.seq, o.seq != 0
+	o.end()
+	return res, nil
+}
+
+func (o *op) destroy(hold bool) {
+	if o.e == nil && !o.admitUnknown() {
+		o.t.counts.unknownDropped.Add(1)
+		return
+	}
+	t := o.t
+	tomb := record.Tombstone{At: o.destroyStamp()}
+	tomb.Until = record.TombUntil(tomb.At, t.cfg.Lifetime, t.cfg.MaxSkew)
+	if hold && t.cfg.Hold > 0 && o.e != nil && o.hasLifetime() {
+		tomb.Hold = tomb.At.Add(t.cfg.Hold)
+		tomb.Until = max(tomb.Until, tomb.Hold.Millis())
+	}
+	if o.e == nil {
+		o.place(false)
+		o.e.unknown = true
+		t.counts.unknown.Add(1)
+	}
+	t.cfg.Origins.Merge(&o.e.state, &record.State{Tomb: tomb}, o.floor)
+	o.takeDot(false)
+	o.settle()
+}
+
+func (o *op) admitUnknown() bool {
+	return o.t.counts.unknown.Load() < MaxUnknownTombs && o.t.unknown.allow(o.now)
+}
+
+// limiter is a token bucket as one number: the moment, in microseconds, when it will be full again.
+type limiter struct{ full atomic.Int64 }
+
+func (l *limiter) allow(nowMS int64) bool {
+	now := nowMS * 1000
+	for {
+		was := l.full.Load()
+		next := max(was, now) + unknownIntervalMicro
+		if next-now > UnknownTombsBurst*unknownIntervalMicro {
+			return false
+		}
+		if l.full.CompareAndSwap(was, next) {
+			return true
+		}
+	}
+}
+
+// Flush destroys every session of db, here at once, elsewhere as the floor arrives. It takes a time in proportion to
+// the sessions held. It starts no logout hold. Watchers get a Destroyed event for each session.
+func (t *Table) Flush(now int64, db int) (seq uint64, err error) {
+	if db < 0 || db >= record.Databases {
+		return 0, ErrKeyTooLong
+	}
+	above := t.highestBirth(uint8(db))
+	k := record.FloorKey(uint8(db))
+	var o op
+	o.begin(t, now, k)
+	if t.closed.Load() {
+		o.end()
+		return 0, ErrClosed
+	}
+	o.floor = above
+	o.raiseFloor(uint8(db), &record.State{Tomb: record.Tombstone{At: o.destroyStamp()}})
+	o.takeDot(false)
+	seq = o.seq
+	o.b.mu.Unlock()
+	t.dropKilled(now, uint8(db))
+	t.logOwn(seq, k, false)
+	return seq, nil
+}
+
+// highestBirth is the highest stamp that a floor of db must exceed to kill everything this node holds.
+func (t *Table) highestBirth(db uint8) hlc.Stamp {
+	var highest hlc.Stamp
+	t.each(func(_ *bucket, _ uint64, e *entry) {
+		if e.db == db && len(e.state.Births) > 0 {
+			highest = max(highest, e.state.Births[0].ID.At)
+		}
+	})
+	return highest
+}
+
+// raiseFloor merges a floor's state into its entry and publishes it, under the floor key's lock. Only the stamp
+// counts: a floor is never collected and holds nothing.
+func (o *op) raiseFloor(db uint8, in *record.State) (raised bool) {
+	floor := record.State{Tomb: record.Tombstone{At: in.Tomb.At}}
+	if floor.Tomb.At == 0 {
+		return false
+	}
+	if o.e == nil {
+		o.place(false)
+	}
+	o.floor = 0
+	if !o.t.cfg.Origins.Merge(&o.e.state, &floor, 0).Changed {
+		return false
+	}
+	o.settle()
+	o.t.floors[db].Store(uint64(o.e.state.Tomb.At))
+	return true
+}
+
+// dropKilled removes what the floor of db has killed, bucket by bucket. Readers and writers see the floor before.
+func (t *Table) dropKilled(now int64, db uint8) {
+	floor := t.floor(db)
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		if b.used.Load() == 0 {
+			continue
+		}
+		for _, k := range t.touchedBy(b, db, floor) {
+			var o op
+			o.remote = true
+			o.begin(t, now, k)
+			if o.keepTouch() {
+				o.settle()
+			}
+			o.end()
+		}
+	}
+}
+
+// touchedBy lists the keys in b to which the floor matters.
+func (t *Table) touchedBy(b *bucket, db uint8, floor hlc.Stamp) (keys []record.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.walk(0, func(_ uint64, e *entry) bool {
+		n := len(e.state.Births)
+		if e.db == db && n > 0 && (e.state.Births[n-1].ID.At <= floor || e.touchAt != 0) {
+			keys = append(keys, e.key())
+		}
+		return true
+	})
+	return keys
+}
+
+// each visits every entry under its bucket's lock.
+func (t *Table) each(visit func(b *bucket, hash uint64, e *entry)) {
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		if b.used.Load() == 0 {
+			continue
+		}
+		b.mu.Lock()
+		b.walk(0, func(hash uint64, e *entry) bool {
+			visit(b, hash, e)
+			return true
+		})
+		b.mu.Unlock()
+	}
+}

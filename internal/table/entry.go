@@ -1,0 +1,131 @@
+package table
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// What an entry costs beyond its name, values and owners; close to what the heap holds for it (see
+// TestCostIsCloseToTheHeap).
+const (
+	entryCost = int64(unsafe.Sizeof(entry{})) + 8 + slotCost + allocCost
+	birthCost = int64(unsafe.Sizeof(record.Birth{})) + allocCost
+	slotCost  = 16 * 3 / 2 // slots are between 3/8 and 3/4 full
+	allocCost = 16         // rounding of one allocation to its size class, on average
+	wakeCost  = 24         // one wake and the slack of its heap
+)
+
+// class is how an entry was last counted.
+type class uint8
+
+const (
+	absent    class = iota // nothing
+	session                // visible when last looked at
+	hidden                 // births whose promise has passed
+	tombstone              // destroyed, or a floor
+)
+
+// entry is what a node knows of one key. Guarded by its bucket's lock.
+type entry struct {
+	name     string
+	state    record.State
+	touchAt  hlc.Stamp // a touch within the promise, known here only; 0: none
+	touchDue int64     // its deadline
+	print    uint64    // fingerprint of state, as added to the bucket's sum
+	wake     int64     // the earliest wake queued for it; 0: none
+	cost     uint32    // as added to the table's bytes
+	db       uint8
+	class    class
+	unknown  bool // a tombstone made here for a key nobody here had heard of
+	inline   bool // part of a liveEntry
+}
+
+// liveEntry is an entry together with room for the one birth that it normally has. Tombstones use a bare entry.
+type liveEntry struct {
+	entry
+	first [1]record.Birth
+}
+
+func newEntry(k record.Key, births bool) *entry {
+	if !births {
+		return &entry{name: strings.Clone(k.Name), db: k.DB}
+	}
+	l := &liveEntry{entry: entry{name: strings.Clone(k.Name), db: k.DB, inline: true}}
+	l.state.Births = l.first[:0]
+	return &l.entry
+}
+
+func (e *entry) key() record.Key { return record.Key{DB: e.db, Name: e.name} }
+
+func (e *entry) isFloor() bool { return e.db >= record.Databases }
+
+// deadline is the register that decides when the key ends, nil where nothing lives.
+func (t *Table) deadline(e *entry, floor hlc.Stamp) *record.Deadline {
+	_, d := e.state.Winner(t.cfg.Origins, floor)
+	if d == nil {
+		return nil
+	}
+	return &d.Deadline
+}
+
+// hideAt is when e is hidden: its promise and the measured skew; never for no deadline.
+func (t *Table) hideAt(d *record.Deadline) int64 {
+	if d.Due == 0 || d.Promise > never-t.skewMS.Load() {
+		return never
+	}
+	return d.Promise + t.skewMS.Load()
+}
+
+// View is what a reader sees of a session.
+type View struct {
+	Value   []byte // shared; nobody ever changes it in place
+	Type    uint8
+	Owner   string
+	Due     int64 // when it ends, Unix milliseconds, touches known only here included; 0: never
+	Version record.Version
+	Birth   record.Version // of the birth that the next update writes to
+}
+
+func (t *Table) view(e *entry, floor hlc.Stamp, at int64) (v View, ok bool) {
+	value, d := e.state.Winner(t.cfg.Origins, floor)
+	if d == nil || at >= t.hideAt(&d.Deadline) {
+		return v, false
+	}
+	v.Value, v.Type, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Owner
+	v.Version, v.Birth = value.Value.Version, e.state.Births[0].ID
+	v.Due = d.Deadline.Due
+	if e.touchAt != 0 {
+		v.Due = e.touchDue
+	}
+	return v, true
+}
+
+// Get reads a session. The name may lie over a buffer that changes later.
+func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
+	if k.DB >= record.Databases || len(k.Name) > record.MaxName {
+		return v, false
+	}
+	h := t.hash(k)
+	b := t.bucket(h)
+	b.mu.Lock()
+	if e := b.find(h, k); e != nil {
+		v, ok = t.view(e, t.floor(k.DB), t.clusterTime(now))
+	}
+	b.mu.Unlock()
+	return v, ok
+}
+
+// stateCost is the part of an entry's cost that comes from its births.
+func stateCost(s *record.State) int64 {
+	var c int64
+	for i := range s.Births {
+		v := &s.Births[i].Value
+		c += birthCost + wakeCost + int64(len(v.Bytes)+len(v.Owner))
+	}
+	return c
+}
+
+func costOf(name int, s *record.State) int64 { return entryCost + int64(name) + stateCost(s) }

@@ -1,0 +1,13 @@
+package table
+
+import "errors"
+
+// What a local operation may be refused with.
+var (
+	ErrDestroyed  = errors.New("the session was destroyed a moment ago")
+	ErrFull       = errors.New("the session memory is full")
+	ErrTooLarge   = errors.New("the value or its owner label is too large")
+	ErrKeyTooLong = errors.New("the session key is too long or names no database")
+	ErrClock      = errors.New("this node's clock is too far ahead of its peers'")
+	ErrClosed     = errors.New("this node is leaving and takes no writes")
+)

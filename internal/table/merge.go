@@ -1,0 +1,166 @@
+package table
+
+import (
+	"bytes"
+	"strings"
+	"unsafe"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// remoteLimitPercent of the memory limit is how far other nodes' records are accepted.
+const remoteLimitPercent = 110
+
+// Outcome says whether a merged state's dots may count as covered.
+type Outcome uint8
+
+// Outcomes of a Merge.
+const (
+	Applied    Outcome = iota // everything in it is known here now
+	Incomplete                // a touch met no birth: the key's whole state is needed
+	NoRoom                    // above the memory limit: only its tombstone was taken; pull it later
+)
+
+// Merge joins what another node knows of a key. The name, and the bytes and owners in in, may lie over a buffer that
+// changes later: they are copied where they are adopted. Tombstones and floors are applied full or not. What is due in
+// a finished epoch is not inserted.
+func (t *Table) Merge(now int64, k record.Key, in *record.State) Outcome {
+	if !k.Valid() {
+		t.counts.invalid.Add(1)
+		return Applied
+	}
+	if db, ok := k.IsFloor(); ok {
+		t.mergeFloor(now, k, db, in)
+		return Applied
+	}
+	var o op
+	o.remote = true
+	o.begin(t, now, k)
+	outcome := o.merge(in)
+	o.end()
+	return outcome
+}
+
+func (t *Table) mergeFloor(now int64, k record.Key, db uint8, in *record.State) {
+	var o op
+	o.remote = true
+	o.begin(t, now, k)
+	raised := o.raiseFloor(db, in)
+	o.end()
+	if raised {
+		t.dropKilled(now, db)
+	}
+}
+
+func (o *op) merge(in *record.State) Outcome {
+	if o.e == nil && in.IsEmpty() {
+		return Applied
+	}
+	tombOnly := record.State{Tomb: in.Tomb}
+	full := !o.hasRoom(in)
+	if full {
+		o.t.counts.noRoom.Add(1)
+		if in = &tombOnly; in.IsEmpty() {
+			return NoRoom
+		}
+	}
+	fresh := o.e == nil
+	if fresh {
+		o.place(len(in.Births) > 0)
+	}
+	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
+	if m.Changed {
+		adopt(&o.e.state, in)
+		o.keepTouch()
+		o.t.purge(o.e, o.t.epoch.Load())
+	}
+	if m.Changed || fresh {
+		o.settle()
+	}
+	switch {
+	case full:
+		return NoRoom
+	case m.Incomplete:
+		return Incomplete
+	}
+	return Applied
+}
+
+// hasRoom reports whether in fits under the limit for remote records. Only near the limit it looks closely.
+func (o *op) hasRoom(in *record.State) bool {
+	limit := o.t.cfg.MaxBytes
+	if limit <= 0 || len(in.Births) == 0 {
+		return true
+	}
+	limit = limit/100*remoteLimitPercent + limit%100*remoteLimitPercent/100
+	used := o.t.counts.bytes.Load()
+	if used+costOf(len(o.k.Name), in) <= limit {
+		return true
+	}
+	var trial record.State
+	var cost int64
+	if o.e != nil {
+		trial, cost = o.e.state.Clone(), int64(o.e.cost)
+	}
+	o.t.cfg.Origins.Merge(&trial, in, o.floor)
+	grow := costOf(len(o.k.Name), &trial) - cost
+	return grow <= 0 || len(trial.Births) == 0 || used+grow <= limit
+}
+
+// adopt copies what state took over from in.
+func adopt(state, in *record.State) {
+	for i := range state.Births {
+		v := &state.Births[i].Value
+		for j := range in.Births {
+			if from := &in.Births[j].Value; v.Version == from.Version && sameMemory(v, from) {
+				v.Bytes = bytes.Clone(v.Bytes)
+				v.Owner = strings.Clone(v.Owner)
+				break
+			}
+		}
+	}
+}
+
+func sameMemory(a, b *record.Value) bool {
+	return unsafe.SliceData(a.Bytes) == unsafe.SliceData(b.Bytes) &&
+		unsafe.StringData(a.Owner) == unsafe.StringData(b.Owner)
+}
+
+// purge drops what was due by the end of an epoch: the births as a whole, the tombstone. Merge first, judge on the
+// result.
+func (t *Table) purge(e *entry, epoch int64) (changed bool) {
+	if e.isFloor() {
+		return false
+	}
+	s := &e.state
+	if len(s.Births) > 0 && s.PurgeAt(t.cfg.Origins, t.grace()) <= epoch {
+		clear(s.Births)
+		s.Births = s.Births[:0]
+		changed = true
+	}
+	if s.Tomb != (record.Tombstone{}) && record.EpochEnd(s.Tomb.Until) <= epoch {
+		s.Tomb = record.Tombstone{}
+		changed = true
+	}
+	return changed
+}
+
+// Load reads the key's whole state into into, whose Births are reused. Values are shared, never changed in place.
+func (t *Table) Load(k record.Key, into *record.State) bool {
+	h := t.hash(k)
+	b := t.bucket(h)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.find(h, k)
+	if e == nil {
+		into.Tomb, into.Births = record.Tombstone{}, into.Births[:0]
+		return false
+	}
+	copyState(into, &e.state)
+	return true
+}
+
+func copyState(to, from *record.State) {
+	to.Tomb = from.Tomb
+	to.Births = append(to.Births[:0], from.Births...)
+}

@@ -1,0 +1,207 @@
+package table
+
+import (
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// op is one operation on one key, from begin, which takes the bucket's lock, to end.
+type op struct {
+	t      *Table
+	b      *bucket
+	k      record.Key // the caller's name: not to be kept
+	hash   uint64
+	now    int64 // wall time
+	at     int64 // cluster time
+	floor  hlc.Stamp
+	e      *entry         // nil: nothing is known
+	was    record.Version // of the value before, to tell a change from a touch
+	remote bool
+
+	seq   uint64 // own dot of the change, logged after the lock is released
+	touch bool   // it changed the deadline only
+}
+
+func (o *op) begin(t *Table, now int64, k record.Key) {
+	o.t, o.k, o.now = t, k, now
+	o.hash = t.hash(k)
+	o.b = t.bucket(o.hash)
+	o.b.mu.Lock()
+	o.at = t.clusterTime(now)
+	o.floor = t.floor(k.DB) // under the lock: a Flush that has passed this bucket is seen
+	if o.e = o.b.find(o.hash, k); o.e != nil {
+		o.refresh()
+	}
+}
+
+// refresh brings the entry up to the present before it is changed, so that each event is seen by itself: what a floor
+// has killed goes, what is past its promise is counted as hidden.
+func (o *op) refresh() {
+	e := o.e
+	n := len(e.state.Births)
+	if n == 0 {
+		return
+	}
+	if e.state.Births[n-1].ID.At <= o.floor {
+		o.t.cfg.Origins.Merge(&e.state, &record.State{}, o.floor)
+		o.settle()
+		if o.e == nil {
+			return
+		}
+	} else if e.class == session && !o.visible() {
+		o.settle()
+	}
+	o.was = o.valueVersion()
+}
+
+// end releases the lock, then logs the dot if there is one and tells the loop.
+func (o *op) end() {
+	var k record.Key
+	if o.seq != 0 {
+		k = o.e.key()
+	}
+	o.b.mu.Unlock()
+	o.t.logOwn(o.seq, k, o.touch)
+}
+
+// logOwn remembers an own dot's key and wakes the loop; seq 0 is no dot.
+func (t *Table) logOwn(seq uint64, k record.Key, touch bool) {
+	if seq == 0 {
+		return
+	}
+	t.own.note(seq, k, touch)
+	if t.cfg.OnWrite != nil {
+		t.cfg.OnWrite()
+	}
+}
+
+// visible reports whether a reader would find the key.
+func (o *op) visible() bool {
+	if o.e == nil {
+		return false
+	}
+	d := o.t.deadline(o.e, o.floor)
+	return d != nil && o.at < o.t.hideAt(d)
+}
+
+func (o *op) valueVersion() record.Version {
+	if v, _ := o.e.state.Winner(o.t.cfg.Origins, o.floor); v != nil {
+		return v.Value.Version
+	}
+	return record.Version{}
+}
+
+// highest is the highest stamp that this node knows for the key.
+func (o *op) highest() hlc.Stamp {
+	if o.e == nil {
+		return o.floor
+	}
+	return max(o.floor, o.e.state.Highest(), o.e.touchAt)
+}
+
+// stamp is the version of a local write: later than everything known of the key. Being raised above that does not
+// move the clock.
+func (o *op) stamp() record.Version {
+	return record.Version{At: max(o.t.cfg.Clock.Now(o.now), o.highest().Next()), By: o.t.self}
+}
+
+// destroyStamp is the stamp of a tombstone or floor: ahead by the allowed skew, so that a clock that is behind by less
+// cannot miss a birth it has not seen.
+func (o *op) destroyStamp() hlc.Stamp {
+	base := o.t.cfg.Clock.Now(o.now)
+	if o.t.quarantine.Load() {
+		base = hlc.At(o.now - o.t.aheadMS.Load())
+	}
+	return max(base.Add(o.t.cfg.MaxSkew), o.highest().Next())
+}
+
+func (o *op) takeDot(touch bool) {
+	o.seq, o.touch = o.t.seq.Add(1), touch
+}
+
+// place makes an entry for a key of which nothing is known.
+func (o *op) place(births bool) {
+	o.e = newEntry(o.k, births)
+	o.b.insert(o.hash, o.e)
+}
+
+// settle brings everything derived from the entry's state up to date after a change: fingerprint, bytes, counts,
+// events, the next wake. An entry that says nothing any more goes.
+func (o *op) settle() {
+	e, t := o.e, o.t
+	print := t.cfg.Origins.Fingerprint(o.hash, &e.state)
+	o.b.sum.Add(print - e.print)
+	e.print = print
+	o.reclass()
+	if len(e.state.Births) == 0 {
+		e.touchAt, e.touchDue = 0, 0
+	}
+	if e.state.IsEmpty() {
+		t.counts.bytes.Add(-int64(e.cost))
+		o.b.remove(o.hash, e)
+		o.e = nil
+		return
+	}
+	cost := costOf(len(e.name), &e.state)
+	t.counts.bytes.Add(cost - int64(e.cost))
+	e.cost = uint32(cost)
+	if e.inline && e.class == tombstone {
+		o.shrink()
+	}
+	o.b.schedule(o.hash, o.e, t.nextWake(o.e))
+}
+
+// shrink replaces an entry that has room for a birth by a bare one.
+func (o *op) shrink() {
+	bare := new(entry)
+	*bare = *o.e
+	bare.inline, bare.state.Births = false, nil
+	o.b.slots[o.b.indexOf(o.hash, o.e)].e = bare
+	o.e = bare
+}
+
+func (o *op) reclass() {
+	e := o.e
+	now := o.classify()
+	if e.unknown && now != tombstone {
+		e.unknown = false
+		o.t.counts.unknown.Add(-1)
+	}
+	o.emit(e.class, now)
+	if e.class != now {
+		o.t.counts.move(e.db, e.class, now)
+		e.class = now
+	}
+}
+
+func (o *op) classify() class {
+	switch {
+	case len(o.e.state.Births) == 0 && o.e.state.IsEmpty():
+		return absent
+	case len(o.e.state.Births) == 0:
+		return tombstone
+	case o.visible():
+		return session
+	}
+	return hidden
+}
+
+// emit tells watchers what the change of class, or of a session's registers, means to a reader.
+func (o *op) emit(was, now class) {
+	list := o.t.watch.list.Load()
+	switch {
+	case was != session && now != session:
+		return
+	case was == session && now == hidden:
+		o.t.counts.expired.Add(1)
+		send(list, o, Expired)
+	case was == session && now != session:
+		send(list, o, Destroyed)
+	case was != session:
+		send(list, o, Created)
+	case list != nil && o.valueVersion() != o.was:
+		send(list, o, Changed)
+	default:
+		send(list, o, Touched)
+	}
+}

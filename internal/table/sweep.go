@@ -1,0 +1,153 @@
+package table
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// sweepBudget is how many due entries one Sweep looks at.
+const sweepBudget = 65_536
+
+// sweeper remembers where the last Sweep stopped, and which epoch's collection is complete.
+type sweeper struct {
+	mu    sync.Mutex
+	start int
+	done  atomic.Int64
+}
+
+// grace is how long births are kept after the highest promise ever made for them.
+func (t *Table) grace() time.Duration { return 2 * t.cfg.MaxSkew }
+
+// Sweep hides what is past its promise, with an Expired event each, and collects what was due in finished epochs. Call
+// it about once a second. It works in bounded steps: true means that there is more to do at once.
+func (t *Table) Sweep(now int64) (more bool) {
+	s := &t.sweeper
+	s.mu.Lock()
+	start := s.start
+	s.mu.Unlock()
+	at := t.clusterTime(now)
+	if epoch := at / record.EpochMillis * record.EpochMillis; epoch > t.epoch.Load() {
+		t.epoch.Store(epoch)
+	}
+	epoch := t.epoch.Load()
+	budget := sweepBudget
+	stop := start
+	for i := range Buckets {
+		stop = (start + i) % Buckets
+		b := &t.buckets[stop]
+		if b.next.Load() <= at && !t.sweepBucket(b, now, at, &budget) {
+			more = true
+			break
+		}
+	}
+	s.mu.Lock()
+	s.start = stop
+	s.mu.Unlock()
+	if !more {
+		s.done.Store(epoch)
+	}
+	return more
+}
+
+// Epoch is the end of the last epoch, in Unix milliseconds, whose collection is complete, and whether none has begun
+// since: only then fingerprints are to be compared, with those of nodes at the same epoch.
+func (t *Table) Epoch() (end int64, settled bool) {
+	end = t.sweeper.done.Load()
+	return end, end == t.epoch.Load()
+}
+
+// sweepBucket wakes what is due in b; false if the budget ran out first.
+func (t *Table) sweepBucket(b *bucket, now, at int64, budget *int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.wakes.first() <= at {
+		if *budget <= 0 {
+			b.next.Store(b.wakes.first())
+			return false
+		}
+		*budget--
+		w := b.wakes.pop()
+		t.wakeUp(b, now, w)
+	}
+	b.next.Store(b.wakes.first())
+	return true
+}
+
+// wakeUp looks at the entries that w was queued for. A wake that is not an entry's current one is left over.
+func (t *Table) wakeUp(b *bucket, now int64, w wake) {
+	for {
+		e := b.wakeable(w)
+		if e == nil {
+			return
+		}
+		e.wake = 0
+		o := op{t: t, b: b, hash: w.hash, now: now, at: t.clusterTime(now), floor: t.floor(e.db), e: e}
+		o.was = o.valueVersion()
+		if e.class == session && !o.visible() {
+			o.settle()
+		}
+		if e = o.e; e != nil && t.purge(e, t.epoch.Load()) {
+			t.counts.purged.Add(1)
+			o.settle()
+		}
+		if e = o.e; e != nil {
+			b.schedule(w.hash, e, t.nextWake(e))
+		}
+	}
+}
+
+func (b *bucket) wakeable(w wake) (due *entry) {
+	b.walk(w.hash, func(hash uint64, e *entry) bool {
+		if hash == w.hash && e.wake == w.at {
+			due = e
+		}
+		return hash == w.hash && due == nil
+	})
+	return due
+}
+
+// nextWake is when the sweeper must look at e next.
+func (t *Table) nextWake(e *entry) int64 {
+	next := int64(never)
+	if e.isFloor() {
+		return next
+	}
+	switch e.class {
+	case session:
+		next = t.hideAt(t.deadline(e, t.floor(e.db)))
+	case hidden:
+		next = e.state.PurgeAt(t.cfg.Origins, t.grace())
+	}
+	if e.state.Tomb != (record.Tombstone{}) {
+		next = min(next, record.EpochEnd(e.state.Tomb.Until))
+	}
+	return next
+}
+
+// schedule queues e for a moment, unless it is queued for an earlier one, where it will be queued again.
+func (b *bucket) schedule(hash uint64, e *entry, at int64) {
+	if at == never || e.wake != 0 && e.wake <= at {
+		return
+	}
+	e.wake = max(at, 1)
+	b.wakes.push(wake{e.wake, hash})
+	if len(b.wakes) > 2*b.n+64 {
+		b.dropStaleWakes()
+	}
+	b.next.Store(b.wakes.first())
+}
+
+// dropStaleWakes rebuilds the heap when most of it belongs to entries that are gone or queued anew.
+func (b *bucket) dropStaleWakes() {
+	b.wakes = b.wakes[:0]
+	b.walk(0, func(hash uint64, e *entry) bool {
+		if e.wake != 0 {
+			b.wakes = append(b.wakes, wake{e.wake, hash})
+		}
+		return true
+	})
+	b.wakes.init()
+}

@@ -1,0 +1,145 @@
+// Package table holds every session of a node in memory: 4096 buckets, each with its own lock.
+//
+// A Table owns all states, the logs of dots and the fingerprints. Everything is safe to call from any goroutine;
+// nothing blocks on the network or the disk, and nothing reads the machine's clock: `now` is wall time in Unix
+// milliseconds, handed in. The cluster's time is the later of now and the reading of the Clock; expiry goes by it.
+//
+// Locks never nest: a bucket's lock guards its entries, each log has its own lock taken after the bucket's is
+// released, watchers are sent to without blocking.
+package table
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/dchest/siphash"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// Buckets is the number of buckets; a key's is the top 12 bits of its hash.
+const Buckets = 1 << bucketBits
+
+const (
+	bucketBits     = 12
+	defaultMaxSkew = 5 * time.Second
+)
+
+// Config says what a Table is for. Zero fields take the defaults named beside them.
+type Config struct {
+	Self     record.Origin
+	Origins  *record.Origins // required; shared with whoever merges into the table
+	Clock    *hlc.Clock      // required
+	Secret   [16]byte        // of the cluster: keys the hash that orders and fingerprints keys
+	MaxBytes int64           // limit of the memory counted by Bytes; 0: none
+	MaxValue int             // bytes of a value; 0: record.MaxValue
+	MaxSkew  time.Duration   // how far apart clocks may be; 0: 5 s
+	Lifetime time.Duration   // absolute lifetime of a session; 0: none
+	Hold     time.Duration   // how long upserts of a session just logged out are refused; 0: off
+	OnWrite  func()          // called after each local change got its dot, outside all locks; must not block
+}
+
+// Table is all records of one node. Make it with New.
+type Table struct {
+	cfg    Config
+	self   record.Ref
+	k0, k1 uint64
+
+	floors     [record.Databases]atomic.Uint64 // hlc.Stamp; births up to it are dead
+	seq        atomic.Uint64                   // last own dot taken
+	skewMS     atomic.Int64                    // measured, added before hiding
+	epoch      atomic.Int64                    // nothing due up to here is inserted any more
+	quarantine atomic.Bool
+	aheadMS    atomic.Int64 // of the median of the peers' clocks
+	closed     atomic.Bool
+
+	own     ownLog
+	remote  remoteLogs
+	counts  counts
+	unknown limiter
+	sweeper sweeper
+	watch   watchers
+
+	buckets [Buckets]bucket
+}
+
+// New makes an empty table.
+func New(cfg Config) *Table {
+	if cfg.MaxValue <= 0 {
+		cfg.MaxValue = record.MaxValue
+	}
+	if cfg.MaxSkew <= 0 {
+		cfg.MaxSkew = defaultMaxSkew
+	}
+	t := &Table{
+		cfg:  cfg,
+		self: cfg.Origins.Intern(cfg.Self),
+		k0:   binary.LittleEndian.Uint64(cfg.Secret[:8]),
+		k1:   binary.LittleEndian.Uint64(cfg.Secret[8:]),
+	}
+	for i := range t.buckets {
+		t.buckets[i].next.Store(never)
+	}
+	return t
+}
+
+// hash places a key: bucket, order in scans and snapshots, fingerprint. It is the same on every node of the cluster.
+func (t *Table) hash(k record.Key) uint64 {
+	var buf [64]byte
+	if len(k.Name) >= len(buf) {
+		return t.hashLong(k)
+	}
+	buf[0] = k.DB
+	n := copy(buf[1:], k.Name)
+	return siphash.Hash(t.k0, t.k1, buf[:1+n])
+}
+
+func (t *Table) hashLong(k record.Key) uint64 {
+	var buf [1 + record.MaxName]byte
+	buf[0] = k.DB
+	n := copy(buf[1:], k.Name)
+	return siphash.Hash(t.k0, t.k1, buf[:1+n])
+}
+
+func (t *Table) bucket(hash uint64) *bucket { return &t.buckets[hash>>(64-bucketBits)] }
+
+// clusterTime is the later of the wall clock and the hybrid clock, in Unix milliseconds.
+func (t *Table) clusterTime(now int64) int64 { return t.cfg.Clock.Read(now).Millis() }
+
+func (t *Table) floor(db uint8) hlc.Stamp {
+	if db >= record.Databases {
+		return 0
+	}
+	return hlc.Stamp(t.floors[db].Load())
+}
+
+// SetSkew sets the measured skew between the nodes' clocks: sessions are hidden that much later. It counts up to the
+// configured maximum.
+func (t *Table) SetSkew(d time.Duration) {
+	t.skewMS.Store(min(max(d, 0), t.cfg.MaxSkew).Milliseconds())
+}
+
+// SetQuarantine refuses writes, not destroys, while this node's clock is too far ahead.
+func (t *Table) SetQuarantine(on bool) { t.quarantine.Store(on) }
+
+// SetAhead says how far this node's clock is ahead of the median of its peers' clocks. While in quarantine, destroys
+// and floors are stamped without that.
+func (t *Table) SetAhead(d time.Duration) { t.aheadMS.Store(d.Milliseconds()) }
+
+// StopWrites refuses every local change from now on, and returns the last dot that was given out. Dots that are still
+// being logged show in OwnHigh a moment later.
+func (t *Table) StopWrites() (last uint64) {
+	t.closed.Store(true)
+	t.barrier()
+	return t.seq.Load()
+}
+
+// barrier returns when every operation that held a bucket's lock before is through.
+func (t *Table) barrier() {
+	for i := range t.buckets {
+		t.buckets[i].mu.Lock()
+		t.buckets[i].mu.Unlock() //nolint:staticcheck // waiting is the point
+	}
+}

@@ -1,0 +1,217 @@
+package table
+
+import (
+	"strings"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// Condition is what a write asks of the key.
+type Condition uint8
+
+// Conditions of a write.
+const (
+	Always Condition = iota
+	IfAbsent
+	IfPresent
+)
+
+// LifeMode says what a write does to the deadline.
+type LifeMode uint8
+
+// Modes of a write's deadline.
+const (
+	LifeSet  LifeMode = iota // Due becomes the deadline, 0 for none
+	LifeKeep                 // an existing session keeps its own; a new one has none
+)
+
+// Write is one local write.
+type Write struct {
+	Value      []byte // copied
+	Type       uint8
+	Owner      string // copied; used where OwnerSet, else an update keeps the owner
+	OwnerSet   bool
+	If         Condition
+	Explicit   bool // the caller states creation: it has seen that the key is absent, or tells insert from update
+	Due        int64
+	Life       LifeMode
+	NeedBefore bool // fill Result.Before
+}
+
+// Result is what became of a local operation.
+type Result struct {
+	Done    bool   // it took place: its condition held
+	Existed bool   // a reader would have found the session before
+	Before  View   // that session, where asked for
+	Seq     uint64 // own dot of the change; 0: nothing to replicate
+}
+
+// Put writes a session: creates it, or updates the one that is there. An upsert (Always, not Explicit) of a session
+// that was logged out a moment ago fails with ErrDestroyed.
+func (t *Table) Put(now int64, k record.Key, w *Write) (res Result, err error) {
+	if err := t.checkWrite(k, w); err != nil {
+		return res, err
+	}
+	value := make([]byte, len(w.Value))
+	copy(value, w.Value)
+	var o op
+	o.begin(t, now, k)
+	err = o.put(w, value, &res)
+	o.end()
+	return res, err
+}
+
+func (t *Table) checkWrite(k record.Key, w *Write) error {
+	if len(w.Value) > t.cfg.MaxValue || len(w.Owner) > record.MaxOwner {
+		return ErrTooLarge
+	}
+	if t.quarantine.Load() {
+		t.counts.refused.Add(1)
+		return ErrClock
+	}
+	return checkKey(k)
+}
+
+func checkKey(k record.Key) error {
+	if k.DB >= record.Databases || len(k.Name) > record.MaxName {
+		return ErrKeyTooLong
+	}
+	return nil
+}
+
+func (o *op) put(w *Write, value []byte, res *Result) error {
+	if o.t.closed.Load() {
+		return ErrClosed
+	}
+	res.Existed = o.visible()
+	if res.Existed && w.NeedBefore {
+		res.Before, _ = o.t.view(o.e, o.floor, o.at)
+	}
+	if w.If == IfAbsent && res.Existed || w.If == IfPresent && !res.Existed {
+		return nil
+	}
+	if err := o.admit(w, res.Existed); err != nil {
+		return err
+	}
+	if res.Existed {
+		o.update(w, value)
+	} else {
+		o.create(w, value)
+	}
+	o.settle()
+	res.Done, res.Seq = true, o.seq
+	return nil
+}
+
+// admit checks the hold and the memory limit.
+func (o *op) admit(w *Write, exists bool) error {
+	if !exists && w.upsert() && o.e != nil && o.t.cfg.Clock.Read(o.now) <= o.e.state.Tomb.Hold {
+		o.t.counts.held.Add(1)
+		return ErrDestroyed
+	}
+	grow := int64(len(w.Value))
+	switch {
+	case exists:
+		v := &o.e.state.Births[0].Value
+		grow -= int64(len(v.Bytes))
+		if w.OwnerSet {
+			grow += int64(len(w.Owner) - len(v.Owner))
+		}
+	case o.e != nil:
+		grow += birthCost + wakeCost + int64(len(w.Owner))
+	default:
+		grow += entryCost + birthCost + wakeCost + int64(len(o.k.Name)+len(w.Owner))
+	}
+	if limit := o.t.cfg.MaxBytes; limit > 0 && grow > 0 && o.t.counts.bytes.Load()+grow > limit {
+		o.t.counts.refused.Add(1)
+		return ErrFull
+	}
+	return nil
+}
+
+func (w *Write) upsert() bool { return w.If == Always && !w.Explicit }
+
+// update writes the registers of the highest birth.
+func (o *op) update(w *Write, value []byte) {
+	b := &o.e.state.Births[0]
+	latest, _ := o.e.state.Winner(o.t.cfg.Origins, o.floor)
+	owner := latest.Value.Owner
+	if w.OwnerSet && w.Owner != owner {
+		owner = strings.Clone(w.Owner)
+	}
+	version := o.stamp()
+	b.Value = newValue(version, w.Type, owner, value)
+	if w.Life == LifeSet {
+		o.setDeadline(b, version, w.Due, 0)
+	}
+	o.takeDot(false)
+}
+
+// create makes a birth. It is weak where an upsert could not know of a tombstone that is on its way.
+func (o *op) create(w *Write, value []byte) {
+	version := o.stamp()
+	if o.e == nil {
+		o.place(true)
+	}
+	o.takeDot(false)
+	birth := record.Birth{
+		ID:   version,
+		Seq:  o.seq,
+		Weak: w.upsert() && o.e.state.Tomb.At == 0,
+	}
+	if life := o.t.cfg.Lifetime; life > 0 {
+		birth.Absolute = o.at + life.Milliseconds()
+	}
+	owner := ""
+	if w.OwnerSet {
+		owner = strings.Clone(w.Owner)
+	}
+	birth.Value = newValue(version, w.Type, owner, value)
+	due := w.Due
+	if w.Life == LifeKeep {
+		due = 0
+	}
+	o.setDeadline(&birth, version, due, 0)
+	in := record.State{Births: []record.Birth{birth}}
+	o.t.cfg.Origins.Merge(&o.e.state, &in, o.floor)
+}
+
+func newValue(v record.Version, typ uint8, owner string, data []byte) record.Value {
+	return record.Value{
+		Version: v,
+		Type:    typ,
+		Hash:    record.ContentHash(typ, owner, data),
+		Owner:   owner,
+		Bytes:   data,
+	}
+}
+
+// setDeadline writes b's deadline register and forgets the local touch. pad is what the promise exceeds the deadline
+// by; the absolute lifetime is never exceeded.
+func (o *op) setDeadline(b *record.Birth, v record.Version, due, pad int64) {
+	due = capDue(due, b.Absolute)
+	d := record.Deadline{Version: v, Due: due}
+	if due != 0 {
+		d.Promise = max(due, capDue(satAdd(due, pad), b.Absolute))
+	}
+	b.Latest = max(b.Latest, record.LatestOf(d, b.Deadline, o.t.cfg.Lifetime))
+	b.Deadline = d
+	if o.e != nil {
+		o.e.touchAt, o.e.touchDue = 0, 0
+	}
+}
+
+// capDue keeps a deadline, 0 for none, within the absolute lifetime, 0 for none.
+func capDue(due, absolute int64) int64 {
+	if absolute != 0 && (due == 0 || due > absolute) {
+		return absolute
+	}
+	return due
+}
+
+func satAdd(a, b int64) int64 {
+	if a > never-b {
+		return never
+	}
+	return a + b
+}
