@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -125,23 +126,19 @@ func (r *reader) text(limit int) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// name takes a node's name, which is shown to people and so must be printable.
+// name takes a node's name.
 func (r *reader) name() string {
 	s := r.text(MaxHostName)
-	for i, c := range s {
-		if c == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				r.fail(ErrValue)
-				return ""
-			}
-		}
-		if !unicode.IsPrint(c) {
-			r.fail(ErrValue)
-			return ""
-		}
-	}
+	r.check(ValidName(s), ErrValue)
 	return s
 }
+
+// ValidName reports whether a node may have the name s. Names are shown to people, so they must be printable.
+func ValidName(s string) bool {
+	return len(s) <= MaxHostName && utf8.ValidString(s) && !strings.ContainsFunc(s, unprintable)
+}
+
+func unprintable(c rune) bool { return !unicode.IsPrint(c) }
 
 // ref takes a reference to an origin, and the origin itself where it is new. It is never 0 but after an error.
 func (r *reader) ref() record.Ref {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"unicode/utf8"
 
 	"github.com/sessioncast/sessioncast/internal/dots"
 	"github.com/sessioncast/sessioncast/internal/hlc"
@@ -97,9 +98,13 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// appendName appends a node's name, cut to the limit.
+// appendName appends a node's name, cut to the limit between two characters.
 func appendName(dst []byte, name string) []byte {
-	return appendText(dst, name[:min(len(name), MaxHostName)])
+	for len(name) > MaxHostName {
+		_, n := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-n]
+	}
+	return appendText(dst, name)
 }
 
 func appendNodes(dst []byte, nodes []record.NodeID) []byte {
