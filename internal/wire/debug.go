@@ -264,12 +264,13 @@ func (p *printer) items(items []Item) {
 }
 
 func (p *printer) item(it *Item) {
-	p.put(" %v{", it.Kind)
-	if it.Origin != 0 {
-		p.put("of=%s dots=%s", p.ref(it.Origin), seqText(it.Dots))
-	}
+	key := "-"
 	if it.Kind != KindPull {
-		p.put(" %s", p.key(it.Key))
+		key = p.key(it.Key)
+	}
+	p.put(" %v{%s", it.Kind, key)
+	if it.Origin != 0 {
+		p.put(" of=%s dots=%s", p.ref(it.Origin), seqText(it.Dots))
 	}
 	if t := it.State.Tomb; t != (record.Tombstone{}) {
 		p.put(" tomb{at=%v until=%d hold=%v}", t.At, t.Until, t.Hold)
