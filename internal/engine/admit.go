@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// admission keeps who has to prove that it is alive and not a recording. The proof is to return a nonce, sealed by
+// the origin it claims to be.
+type admission struct {
+	strangers map[record.Origin]*stranger
+	order     []*stranger // oldest first
+	next      time.Time
+	otherKeys map[sourceAddr]bool
+}
+
+type stranger struct {
+	origin record.Origin
+	addr   netip.AddrPort
+	nonce  wire.Nonce
+	sendAt time.Time
+	wait   time.Duration
+}
+
+type sourceAddr = netip.Addr
+
+// takeStranger treats an authentic frame of an origin that has not proved itself. Everything but challenges and
+// responses is dropped: what was lost so is repaired once the origin is admitted.
+func (m *Machine) takeStranger(f *seal.Opened, in Datagram) {
+	if !in.From.IsValid() {
+		return
+	}
+	switch f.Header.Type {
+	case wire.TypeResponse:
+		m.takeResponse(f, in)
+		return
+	case wire.TypeChallenge:
+		if m.answerChallenge(f, in.From) != nil {
+			m.count.DropMalformed++
+		}
+	default:
+		m.count.DropUnproven++
+	}
+	m.challenge(f.Header.Origin, in.From)
+}
+
+// challenge makes sure that a nonce is on its way to the stranger.
+func (m *Machine) challenge(o record.Origin, addr netip.AddrPort) {
+	if s := m.admit.strangers[o]; s != nil {
+		s.addr = addr
+		return
+	}
+	if len(m.admit.order) >= maxStrangers {
+		m.dropStranger(m.admit.order[0])
+		m.count.ChallengesDenied++
+	}
+	s := &stranger{origin: o, addr: addr, sendAt: m.now, wait: challengeMin}
+	binary.BigEndian.PutUint64(s.nonce[:8], m.dice.Uint64())
+	binary.BigEndian.PutUint64(s.nonce[8:], m.dice.Uint64())
+	m.admit.strangers[o] = s
+	m.admit.order = append(m.admit.order, s)
+	m.admit.next = m.now
+}
+
+func (m *Machine) dropStranger(s *stranger) {
+	delete(m.admit.strangers, s.origin)
+	for i, t := range m.admit.order {
+		if t == s {
+			m.admit.order = append(m.admit.order[:i], m.admit.order[i+1:]...)
+			return
+		}
+	}
+}
+
+// pollStrangers sends the challenges that are due, and gives up on who never answered.
+func (m *Machine) pollStrangers() {
+	if !m.due(m.admit.next) {
+		return
+	}
+	var next deadline
+	for _, s := range append([]*stranger(nil), m.admit.order...) {
+		if !m.due(s.sendAt) {
+			next.add(s.sendAt)
+			continue
+		}
+		if s.wait > challengeMax {
+			m.dropStranger(s)
+			continue
+		}
+		m.count.Challenges++
+		m.send(wire.TypeChallenge, destination{s.origin, s.addr},
+			m.encoder.AppendChallenge(nil, m.stamp(), &wire.Challenge{Nonce: s.nonce}))
+		s.sendAt = m.now.Add(s.wait)
+		s.wait *= 2
+		next.add(s.sendAt)
+	}
+	m.admit.next = next.at
+}
+
+// answerChallenge returns the nonce, with a challenge of our own to one who is a stranger to us.
+func (m *Machine) answerChallenge(f *seal.Opened, addr netip.AddrPort) error {
+	var c wire.Challenge
+	if _, err := m.decoder.Challenge(f.Body, m.origins.Intern(f.Header.Origin), &c); err != nil {
+		return err
+	}
+	r := wire.Response{Nonce: c.Nonce, High: m.push.high}
+	if !f.Proven {
+		m.challenge(f.Header.Origin, addr)
+		s := m.admit.strangers[f.Header.Origin]
+		r.Challenge = s.nonce
+		s.sendAt = m.now.Add(s.wait) // this answer carries it
+	}
+	m.queue(wire.TypeResponse, destination{f.Header.Origin, addr}, m.encoder.AppendResponse(nil, m.stamp(), &r))
+	return nil
+}
+
+// takeResponse admits the stranger if the nonce is the one it was sent. What it sealed before the response is
+// refused from then on, recorded or not.
+func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
+	var r wire.Response
+	if _, err := m.decoder.Response(f.Body, m.origins.Intern(f.Header.Origin), &r); err != nil {
+		m.count.DropMalformed++
+		return
+	}
+	s := m.admit.strangers[f.Header.Origin]
+	if s == nil || s.nonce != r.Nonce {
+		m.count.DropUnproven++
+		return
+	}
+	m.dropStranger(s)
+	if !m.opener.Admit(f.Header.Origin, f.Header.Packet) {
+		m.count.ChallengesDenied++
+		return
+	}
+	p := m.newPeer(f.Header.Origin, in.From)
+	if r.Challenge != (wire.Nonce{}) {
+		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
+			&wire.Response{Nonce: r.Challenge, High: m.push.high}))
+	}
+	m.announce(m.origin(p.ref), r.High)
+	m.scheduleGreet(p)
+}
+
+// noteOtherKey tells once of each address whose frames are sealed by a key that is not ours.
+func (m *Machine) noteOtherKey(from netip.AddrPort) {
+	a := from.Addr()
+	if m.admit.otherKeys[a] || len(m.admit.otherKeys) >= otherKeySources {
+		return
+	}
+	m.admit.otherKeys[a] = true
+	m.event(Event{Kind: EventOtherKey, Addr: from})
+}

@@ -1,0 +1,70 @@
+package engine
+
+import "time"
+
+// Constants of the protocol: docs/PROTOCOL.md, "Timers". All nodes of a cluster should agree on them.
+const (
+	batchDelay     = time.Millisecond // changes wait this long for company, unless none left lately
+	nackJitterMin  = 200 * time.Microsecond
+	nackJitterMax  = time.Millisecond
+	nackRetryMin   = 2 * time.Millisecond
+	nackRetryMax   = 128 * time.Millisecond
+	nackOriginMax  = 2 // tries at the origin before any holder is asked
+	repairDelay    = time.Millisecond
+	repairGroup    = 3        // requesters of one dot from which its repair is multicast
+	repairMaxBytes = 64 << 10 // per NACK; what is left is asked for again
+	ringDots       = 8192     // a larger gap is pulled over a stream
+
+	tailMin       = 5 * time.Millisecond // heartbeat after data, doubling up to steady
+	steady        = time.Second
+	steadyJitter  = 100 * time.Millisecond
+	silentAfter   = 3 * time.Second // suspect
+	deadAfter     = time.Second     // from suspect to dead
+	probeInterval = 200 * time.Millisecond
+	probeHelpers  = 3
+	lossWindow    = 4 // heartbeats over which loss is averaged
+
+	joinWait     = time.Second // without a synced greeting: alone
+	helloSteady  = 5 * time.Second
+	greetBusy    = 100 * time.Millisecond // delay of a greeting by one who is not synced
+	challengeMin = 50 * time.Millisecond  // until a challenge is repeated, doubling
+	challengeMax = 5 * time.Second
+	leaveWait    = 2 * time.Second
+	leaveFrames  = 3
+
+	paceInterval = 200 * time.Millisecond
+	paceCut      = 0.7
+	paceGain     = 0.05 // of the ceiling
+	paceLoss     = 0.01
+	paceFloor    = 0.01 // of the ceiling: never slower
+
+	divergenceBeats = 3 // equal vectors with unequal roots, in a row
+)
+
+// helloAt are the moments of the first HELLOs, from the start.
+var helloAt = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 350 * time.Millisecond}
+
+// Constants of this implementation: limits on memory and work. Each drop beyond one has a counter.
+const (
+	maxStrangers    = 1024      // unproven origins under challenge
+	maxPeers        = 1024      // members, dead ones included
+	maxBacklog      = 65_536    // keys waiting to be pushed
+	maxControl      = 4096      // small frames waiting for the next Poll
+	maxWaiters      = 65_536    // writers waiting for acknowledgements
+	maxAssemblies   = 256       // items being put together from fragments
+	maxAssembly     = 64 << 20  // bytes of all of them
+	maxRepairWants  = 16 * 1024 // dots asked of us in one window
+	maxOutgoing     = 16        // items being sent in fragments
+	maxSpareDirty   = 1024
+	assemblyTries   = 8
+	assemblyStall   = 250 * time.Millisecond
+	otherKeySources = 64 // addresses remembered as having another key
+	maxEvents       = 1024
+	defaultRate     = 125_000_000
+	paceBurst       = 1 << 20
+	ackMissesMax    = 2
+	ackBench        = time.Second
+	ackMissAfter    = 20 * time.Millisecond
+	fetchRetryMin   = 500 * time.Millisecond
+	fetchRetryMax   = 30 * time.Second
+)

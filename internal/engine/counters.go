@@ -1,0 +1,36 @@
+package engine
+
+// Counters count what a Machine did and what it dropped, since its start.
+type Counters struct {
+	FramesIn, FramesOut uint64
+	BytesIn, BytesOut   uint64
+
+	// Dropped before decryption or by it.
+	DropShort, DropForeign, DropKey, DropReplay, DropTag uint64
+	// Dropped after it.
+	DropMalformed, DropUnproven, DropNotOurs uint64
+
+	DataOut, DataIn   uint64 // frames with changes
+	DotsOut, DotsIn   uint64
+	Duplicates        uint64 // items whose dots were all held
+	Conflated         uint64 // own dots superseded before they were sent
+	FragmentsOut      uint64
+	FragmentsIn       uint64
+	FragmentDrops     uint64 // no room to assemble, or of another version
+	NacksOut, NacksIn uint64
+	RepairsOut        uint64 // items sent again
+	RepairsIn         uint64
+	RepairDenied      uint64 // beyond a requester's budget
+	HeartbeatsOut     uint64
+	AcksOut, AcksIn   uint64
+	AckTimeouts       uint64
+	AwaitDenied       uint64 // too many writers waiting
+	Challenges        uint64
+	ChallengesDenied  uint64 // too many unproven origins
+	FetchesStarted    uint64
+	FetchesFailed     uint64
+	Divergences       uint64
+	NoRoom            uint64 // remote items that found no room in the table
+	SealRefused       uint64 // must stay 0
+	BacklogDropped    uint64 // own dots left to pulls, the backlog being full
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// heart sends heartbeats: small ones soon after data, so that a lost last frame is noticed, and a full one a second.
+type heart struct {
+	tailAt   time.Time
+	tailWait time.Duration
+	fullAt   time.Time
+	sent     uint64 // multicast datagrams of this incarnation
+	from     int    // where the next slice of vectors starts
+	heardAt  int
+	h        wire.Heartbeat
+}
+
+// data notes that changes leave now.
+func (h *heart) data(now time.Time) {
+	h.tailWait = tailMin
+	h.tailAt = now.Add(tailMin)
+}
+
+func (h *heart) fullNow(now time.Time) { h.fullAt = now }
+
+func (h *heart) deadline() time.Time {
+	var d deadline
+	d.add(h.tailAt)
+	d.add(h.fullAt)
+	return d.at
+}
+
+func (m *Machine) pollHeart() {
+	h := &m.beat
+	if h.fullAt.IsZero() || m.due(h.fullAt) {
+		h.fullAt = m.jitter(steady-steadyJitter, steady+steadyJitter)
+		m.fullBeat()
+		m.adaptPace()
+		return
+	}
+	if !m.due(h.tailAt) {
+		return
+	}
+	h.tailAt = time.Time{}
+	if h.tailWait *= 2; h.tailWait < steady {
+		h.tailAt = m.now.Add(h.tailWait)
+	}
+	m.tailBeat()
+}
+
+// tailBeat tells the group how many dots there are.
+func (m *Machine) tailBeat() {
+	m.count.HeartbeatsOut++
+	dst := m.begin(wire.TypeHeartbeat, group)
+	frame, _, _ := m.encoder.AppendHeartbeat(dst, m.stamp(), &wire.Heartbeat{High: m.push.high, Sent: m.beat.sent}, m.room())
+	m.finish(group, frame)
+}
+
+// fullBeat tells the group all that this node knows of everyone, in slices when that exceeds a frame.
+func (m *Machine) fullBeat() {
+	m.count.HeartbeatsOut++
+	dst := m.begin(wire.TypeHeartbeat, group)
+	h := m.composeBeat()
+	frame, vectors, heard := m.encoder.AppendHeartbeat(dst, m.stamp(), h, m.room())
+	m.finish(group, frame)
+	m.beat.from = rotate(m.beat.from, vectors, len(h.Vectors))
+	m.beat.heardAt = rotate(m.beat.heardAt, heard, len(h.Heard))
+}
+
+// rotate is where the next slice of n starts after one that began at from and held done.
+func rotate(from, done, n int) int {
+	if n == 0 || done >= n {
+		return 0
+	}
+	return (from + done) % n
+}
+
+func (m *Machine) composeBeat() *wire.Heartbeat {
+	all, dead := m.vectorHash()
+	h := &m.beat.h
+	*h = wire.Heartbeat{
+		High: m.push.high, Sent: m.beat.sent, Full: true,
+		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
+		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: uint8(min(m.table.StatsFull(), 255)),
+		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
+		VectorHash: all, DeadHash: dead, Epoch: m.epoch(), Root: m.table.Root(),
+		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
+	}
+	return h
+}
+
+// epoch is the last one whose expired keys are all collected, or 0 while the next is being collected.
+func (m *Machine) epoch() uint64 {
+	end, settled := m.table.Epoch()
+	if !settled || end < 0 {
+		return 0
+	}
+	return uint64(end)
+}
+
+// vectors lists what this node holds of the living, and of the dead only while some peer holds something else of
+// them; from where the last slice ended.
+func (m *Machine) vectors(into []wire.Vector, dead uint64) []wire.Vector {
+	withDead := m.deadDiffer(dead)
+	for _, o := range m.known {
+		if o == nil || o.ref == m.self || o.held.Empty() || !withDead && !m.isLive(o.ref) {
+			continue
+		}
+		into = append(into, wire.Vector{Origin: o.ref, Set: o.held})
+	}
+	return rotated(into, m.beat.from)
+}
+
+func rotated[T any](list []T, from int) []T {
+	if from <= 0 || from >= len(list) {
+		return list
+	}
+	turned := append(list[from:len(list):len(list)], list[:from]...)
+	return append(list[:0], turned...)
+}
+
+// deadDiffer reports whether a live peer's dead origins' sets differ from ours.
+func (m *Machine) deadDiffer(dead uint64) bool {
+	for _, p := range m.members.list {
+		if p.live() && p.beats > 0 && p.deadHash != dead {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
+	for _, p := range m.members.list {
+		if p.live() {
+			into = append(into, wire.Heard{
+				Origin: p.ref, Multicast: m.now.Sub(p.heardMulticast) < silentAfter && !p.heardMulticast.IsZero(),
+				LossPct: uint8(min(p.multicasts.loss*200, 200)),
+			})
+		}
+	}
+	return rotated(into, m.beat.heardAt)
+}
+
+func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
+	h := &m.parsed.beat
+	t, err := m.decoder.Heartbeat(body, p.ref, h)
+	if err != nil {
+		return err
+	}
+	m.observe(p, t)
+	p.multicasts.report(h.Sent)
+	m.announce(m.origin(p.ref), h.High)
+	if !h.Full {
+		return nil
+	}
+	p.beats++
+	p.name, p.sessions, p.bytes, p.fullPct = h.Name, h.Sessions, h.Bytes, int(h.FullPct)
+	p.deadHash = h.DeadHash
+	p.offset = time.Duration(h.WallMillis-m.wall()) * time.Millisecond
+	m.setSaid(p, h.State)
+	for i := range h.Vectors {
+		m.takeVector(p, &h.Vectors[i])
+	}
+	m.takeHeard(p, h.Heard)
+	if h.Config != m.cfg.ConfigHash && !p.configTold {
+		p.configTold = true
+		m.event(Event{Kind: EventConfig, Member: m.describe(p), Addr: p.addr})
+	}
+	m.compare(p, h)
+	m.considerRejoin(p)
+	return nil
+}
+
+// setSaid takes in the state a peer claims. Suspect and dead are for others to say.
+func (m *Machine) setSaid(p *peer, s wire.MemberState) {
+	if s != wire.Joining && s != wire.Synced && s != wire.Leaving {
+		return
+	}
+	p.said = s
+	if p.live() && p.state != wire.Suspect {
+		m.setState(p, s)
+	}
+}
+
+// takeVector notes what p holds of one origin: of ours it is a confirmation, of others it tells who can repair what.
+func (m *Machine) takeVector(p *peer, v *wire.Vector) {
+	if v.Origin == m.self {
+		m.confirm(p, &wire.Ack{Set: v.Set})
+		return
+	}
+	set := v.Set.Clone()
+	p.holds[v.Origin] = &set
+	m.announce(m.origin(v.Origin), set.Max())
+}
+
+func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
+	for _, h := range list {
+		if h.Origin == m.self {
+			p.hearsUs = h.Multicast
+			p.lossOfOurs = float64(h.LossPct) / 200
+		}
+	}
+}
+
+// adaptPace follows the second-worst loss that peers report of our frames.
+func (m *Machine) adaptPace() {
+	var worst, second float64
+	for _, p := range m.members.list {
+		if !p.synced() {
+			continue
+		}
+		if l := p.lossOfOurs; l > worst {
+			worst, second = l, worst
+		} else if l > second {
+			second = l
+		}
+	}
+	m.pace.adapt(m.now, second, float64(m.cfg.MaxRate))
+}
+
+// compare looks whether two tables that hold the same dots are the same, at the same epoch. What is in flight makes
+// the dots differ, so a difference of the tables alone is a fault; it must show divergenceBeats times in a row, since
+// a peer's write may stand between its vector and its root.
+func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
+	all, _ := m.vectorHash()
+	if h.State != wire.Synced || m.join.state != wire.Synced || h.VectorHash != all ||
+		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.table.Root() {
+		p.mismatches = 0
+		return
+	}
+	if p.mismatches++; p.mismatches < divergenceBeats {
+		return
+	}
+	p.mismatches = 0
+	m.count.Divergences++
+	m.event(Event{Kind: EventDivergence, Member: m.describe(p), Addr: p.addr})
+	m.pullFrom(p)
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// Config is what a Machine is made of. All fields are needed unless they say otherwise.
+type Config struct {
+	Self    record.Origin
+	Name    string
+	Origins *record.Origins // shared with Table
+	Clock   *hlc.Clock      // shared with Table
+	Table   *table.Table
+	Keyring *seal.Keyring
+
+	Seed       [32]byte      // of the Machine's dice, which jitter timers and make challenges: unpredictable outside tests
+	Ack        int           // how many peers every write asks for an acknowledgement; AckAll for all
+	MaxPayload int           // bytes of a datagram; 0: wire.MaxPayload
+	MaxSkew    time.Duration // 0: 5 s
+	MaxRate    int           // ceiling of what is sent, bytes per second; 0: 125,000,000
+	ConfigHash uint64        // of what all members must have alike
+}
+
+// AckAll asks every live synced peer.
+const AckAll = 1 << 20
+
+// Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, LinkChanged,
+// PayloadLimit or Leave.
+type Input interface{ input() }
+
+// Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
+type Datagram struct {
+	Data      []byte
+	From      netip.AddrPort
+	Multicast bool
+}
+
+// Wrote says that the table has new local dots.
+type Wrote struct{}
+
+// Await asks to be told, by an Acked with the same ID, once K live synced peers hold every local dot up to Seq, or
+// when Timeout has passed. K < 0 is Config.Ack; more than there are peers means all of them.
+type Await struct {
+	ID      uint64
+	Seq     uint64
+	K       int
+	Timeout time.Duration
+}
+
+// FetchStarted reports the donor's offer: what it held when its transfer began.
+type FetchStarted struct {
+	ID    uint64
+	Offer []wire.Vector
+}
+
+// FetchProgress reports that all records before Cursor are merged.
+type FetchProgress struct {
+	ID     uint64
+	Cursor uint64
+}
+
+// FetchDone reports the end of a fetch: complete when Err is nil and NoRoom false.
+type FetchDone struct {
+	ID     uint64
+	NoRoom bool // some records found no room in the table
+	Err    error
+}
+
+// LinkChanged says that the sockets work again after an interruption: announce yourself anew.
+type LinkChanged struct{}
+
+// PayloadLimit lowers or raises the datagram size to what the path takes.
+type PayloadLimit struct{ Bytes int }
+
+// Leave starts the drain: an EventLeft follows when all peers hold the last dot, within two seconds.
+type Leave struct{}
+
+func (Datagram) input()      {}
+func (Wrote) input()         {}
+func (Await) input()         {}
+func (FetchStarted) input()  {}
+func (FetchProgress) input() {}
+func (FetchDone) input()     {}
+func (LinkChanged) input()   {}
+func (PayloadLimit) input()  {}
+func (Leave) input()         {}
+
+// Output is what a Poll asks its caller to do. Everything in it is valid until the next Poll with the same Output.
+type Output struct {
+	Frames  []Frame
+	Fetches []Fetch
+	Acked   []Acked
+	Events  []Event
+
+	buffer []byte // the frames' bytes
+}
+
+// Frame is a sealed datagram. The zero To means the group.
+type Frame struct {
+	Data []byte
+	To   netip.AddrPort
+}
+
+// Fetch asks to transfer state from Donor over a stream: connect to To, make sure that Donor answers, send a
+// wire.StreamPull with Cursor and, if Compare is set, the table's fingerprints; then report by FetchStarted,
+// FetchProgress and FetchDone. At most one fetch is under way; a later one replaces it.
+type Fetch struct {
+	ID      uint64
+	Donor   record.Origin
+	To      netip.AddrPort
+	Cursor  uint64
+	Compare bool
+}
+
+// Acked answers an Await: Peers hold the dots; Met tells whether that is as many as were asked for.
+type Acked struct {
+	ID    uint64
+	Peers int
+	Met   bool
+}
+
+// EventKind says what an Event tells the operator.
+type EventKind uint8
+
+// The kinds of event.
+const (
+	EventMember     EventKind = iota + 1 // Member entered State
+	EventSynced                          // this node has the others' state, or found itself alone (no Member)
+	EventJoining                         // this node asks for state, again perhaps
+	EventDivergence                      // Member and this node held the same dots but not the same state; healing
+	EventDuplicate                       // two live nodes have Member's name
+	EventClockAhead                      // Member's clock is ahead by more than the limit
+	EventOtherKey                        // datagrams sealed with a key that is not ours arrive, from Addr
+	EventConfig                          // Member is configured differently from this node
+	EventLeft                            // the drain is over
+)
+
+// Event is something an operator may want to know.
+type Event struct {
+	Kind   EventKind
+	Member Member
+	State  wire.MemberState
+	Addr   netip.AddrPort
+}
+
+// Member is what this node knows of a member of the cluster.
+type Member struct {
+	Origin   record.Origin
+	Name     string
+	Addr     netip.AddrPort
+	State    wire.MemberState
+	Self     bool
+	Silence  time.Duration // since it was last heard
+	Lag      uint64        // local dots that it has not confirmed
+	Lacks    uint64        // dots of its own that it announced and we lack
+	Loss     float64       // share of its multicast datagrams that did not arrive here, over the last seconds
+	RTT      time.Duration // of the fastest recent acknowledgement; 0: not known
+	Sessions uint64
+	Bytes    uint64
+	FullPct  int
+	Offset   time.Duration // its clock minus ours; 0 where not known
+	HearsUs  bool          // it says that it hears our multicast
+}

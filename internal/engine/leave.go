@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// leaving is the drain: wait until the peers hold the last dot, then say goodbye.
+type leaving struct {
+	started bool
+	at      time.Time // when to look again; zero before the start and after the end
+	until   time.Time
+	said    int
+}
+
+// goodbyeInterval parts the goodbyes, so that one burst of loss does not take them all.
+const goodbyeInterval = 10 * time.Millisecond
+
+func (m *Machine) startLeave() {
+	if m.leave.started {
+		return
+	}
+	m.takeWrote()
+	m.leave = leaving{started: true, at: m.now, until: m.now.Add(leaveWait)}
+	m.beat.fullNow(m.now)
+}
+
+func (m *Machine) pollLeave() {
+	l := &m.leave
+	if !m.due(l.at) {
+		return
+	}
+	if l.said == 0 && m.now.Before(l.until) && !m.drained() {
+		l.at = m.now.Add(goodbyeInterval)
+		return
+	}
+	if l.said == leaveFrames {
+		l.at = time.Time{}
+		m.event(Event{Kind: EventLeft})
+		return
+	}
+	l.said++
+	l.at = m.now.Add(goodbyeInterval)
+	m.finish(group, m.encoder.AppendLeave(m.begin(wire.TypeLeave, group), m.stamp(), &wire.Leave{High: m.push.high}))
+}
+
+// drained reports whether everything left and every synced peer confirmed it.
+func (m *Machine) drained() bool {
+	if len(m.push.queue) > 0 || len(m.frags.out) > 0 {
+		return false
+	}
+	held, peers := m.heldBy(m.push.high)
+	return held == peers
+}
+
+func (m *Machine) takeLeave(p *peer, body []byte) error {
+	var l wire.Leave
+	t, err := m.decoder.Leave(body, p.ref, &l)
+	if err != nil {
+		return err
+	}
+	m.observe(p, t)
+	m.announce(m.origin(p.ref), l.High)
+	p.left = true
+	m.setState(p, wire.Dead)
+	return nil
+}

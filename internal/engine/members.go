@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/dots"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// members is who has proved to be there. There are no agreed views and nothing that is correct depends on this list:
+// it serves the choice of donors and holders, the counting of acknowledgements and the operator.
+type members struct {
+	list  []*peer // in the order of admission
+	byRef map[record.Ref]*peer
+	next  time.Time
+}
+
+// peer is one incarnation of another node.
+type peer struct {
+	ref    record.Ref
+	origin record.Origin
+	name   string
+	addr   netip.AddrPort   // of its unicast socket, from where it sends everything
+	state  wire.MemberState // as seen from here
+	said   wire.MemberState // as it says itself
+
+	heard          time.Time
+	heardMulticast time.Time
+	suspectedAt    time.Time
+	probeAt        time.Time
+	probes         int
+	greetAt        time.Time // zero: no greeting owed
+	left           bool      // said goodbye: this incarnation does not come back
+	duplicateTold  bool
+	aheadTold      bool
+	configTold     bool
+	hearsUs        bool
+
+	mine     dots.Set // which of our dots it holds
+	confirms uint64   // all of ours from 1 to here
+	holds    map[record.Ref]*dots.Set
+	ack      ackRecord
+
+	beats      uint64 // full heartbeats taken in
+	deadHash   uint64
+	mismatches int
+
+	multicasts lossMeter
+	lossOfOurs float64 // share of our multicast datagrams that it says it lost
+	offset     time.Duration
+	sessions   uint64
+	bytes      uint64
+	fullPct    int
+}
+
+// isLive reports whether the origin is a member that is not known to be dead.
+func (m *Machine) isLive(ref record.Ref) bool {
+	p := m.members.byRef[ref]
+	return p != nil && p.live()
+}
+
+func (p *peer) live() bool { return p.state != wire.Dead }
+
+// synced reports whether the peer's confirmation of a write counts.
+func (p *peer) synced() bool { return p.state == wire.Synced }
+
+// newPeer admits an origin. An older incarnation of the same node is dead by that, unless it speaks again.
+func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
+	ref := m.origins.Intern(o)
+	if p := m.members.byRef[ref]; p != nil {
+		p.addr = addr
+		m.markHeard(p)
+		return p
+	}
+	if len(m.members.list) >= maxPeers {
+		m.forgetDeadest()
+	}
+	p := &peer{
+		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now,
+		holds: make(map[record.Ref]*dots.Set),
+	}
+	for _, old := range m.members.list {
+		if old.origin.Node == o.Node && old.live() {
+			m.setState(old, wire.Dead)
+		}
+	}
+	m.members.list = append(m.members.list, p)
+	m.members.byRef[ref] = p
+	m.origin(ref)
+	m.wakeMembers()
+	return p
+}
+
+// forgetDeadest makes room in the list; what is known of the origin's dots stays.
+func (m *Machine) forgetDeadest() {
+	oldest := -1
+	for i, p := range m.members.list {
+		if !p.live() && (oldest < 0 || p.heard.Before(m.members.list[oldest].heard)) {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		oldest = 0
+	}
+	p := m.members.list[oldest]
+	m.members.list = append(m.members.list[:oldest], m.members.list[oldest+1:]...)
+	delete(m.members.byRef, p.ref)
+	m.opener.Forget(p.origin)
+}
+
+// hear notes that p sent something.
+func (m *Machine) hear(p *peer, in Datagram) {
+	if in.From.IsValid() {
+		p.addr = in.From
+	}
+	if in.Multicast {
+		p.heardMulticast = m.now
+		p.multicasts.received++
+	}
+	m.markHeard(p)
+}
+
+func (m *Machine) markHeard(p *peer) {
+	p.heard = m.now
+	if p.left {
+		return
+	}
+	if p.state != wire.Suspect && p.state != wire.Dead {
+		return
+	}
+	if p.state == wire.Dead {
+		m.noteDuplicate(p)
+	}
+	p.probes = 0
+	m.setState(p, p.said)
+	m.scheduleGreet(p)
+	m.wakeMembers()
+}
+
+// noteDuplicate tells that an incarnation believed dead since a newer one of its node appeared is alive after all.
+func (m *Machine) noteDuplicate(p *peer) {
+	for _, q := range m.members.list {
+		if q != p && q.origin.Node == p.origin.Node && q.live() && !p.duplicateTold {
+			p.duplicateTold = true
+			m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
+		}
+	}
+}
+
+func (m *Machine) setState(p *peer, s wire.MemberState) {
+	if p.state == s {
+		return
+	}
+	p.state = s
+	m.event(Event{Kind: EventMember, Member: m.describe(p), State: s, Addr: p.addr})
+	if s == wire.Dead || s == wire.Synced {
+		m.acks.recheck = true
+	}
+}
+
+func (m *Machine) wakeMembers() { m.members.next = m.now }
+
+// pollMembers suspects the silent, probes the suspects and buries the dead.
+func (m *Machine) pollMembers() {
+	if !m.due(m.members.next) {
+		return
+	}
+	var next deadline
+	for _, p := range m.members.list {
+		if !p.live() {
+			continue
+		}
+		if m.due(p.greetAt) {
+			m.greet(p)
+		}
+		next.add(p.greetAt)
+		next.add(m.watch(p))
+	}
+	m.members.next = next.at
+}
+
+// watch returns when p must be looked at again.
+func (m *Machine) watch(p *peer) time.Time {
+	if p.state != wire.Suspect {
+		if silent := p.heard.Add(silentAfter); m.now.Before(silent) {
+			return silent
+		}
+		p.suspectedAt, p.probeAt, p.probes = m.now, m.now, 0
+		m.setState(p, wire.Suspect)
+	}
+	if dead := p.suspectedAt.Add(deadAfter); !m.now.Before(dead) {
+		m.setState(p, wire.Dead)
+		return time.Time{}
+	}
+	if m.due(p.probeAt) {
+		m.probe(p)
+	}
+	return p.probeAt
+}
+
+// probe asks a suspect twice directly, then through others.
+func (m *Machine) probe(p *peer) {
+	p.probes++
+	p.probeAt = m.now.Add(probeInterval)
+	nonce := m.dice.Uint64()
+	m.send(wire.TypeProbe, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: nonce}))
+	if p.probes != 2 {
+		return
+	}
+	asked := 0
+	for _, q := range m.members.list {
+		if q != p && (q.state == wire.Synced || q.state == wire.Joining) && asked < probeHelpers {
+			asked++
+			m.send(wire.TypeProbeReq, q.dest(), m.encoder.AppendProbeReq(nil, m.stamp(),
+				&wire.ProbeReq{Target: p.ref, Nonce: nonce}))
+		}
+	}
+}
+
+func (m *Machine) takeProbe(p *peer, body []byte) error {
+	var probe wire.Probe
+	if _, err := m.decoder.Probe(body, p.ref, &probe); err != nil {
+		return err
+	}
+	m.queue(wire.TypeProbeAck, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &probe))
+	return nil
+}
+
+// takeProbeAck needs nothing more: hearing the peer was the answer.
+func (m *Machine) takeProbeAck(p *peer, body []byte) error {
+	var probe wire.Probe
+	_, err := m.decoder.Probe(body, p.ref, &probe)
+	return err
+}
+
+// takeProbeReq probes the target, which then answers us; being heard here it is told of in our next heartbeat.
+func (m *Machine) takeProbeReq(p *peer, body []byte) error {
+	var req wire.ProbeReq
+	if _, err := m.decoder.ProbeReq(body, p.ref, &req); err != nil {
+		return err
+	}
+	if target := m.members.byRef[req.Target]; target != nil {
+		m.queue(wire.TypeProbe, target.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: req.Nonce}))
+	}
+	return nil
+}
+
+// Peers is how many live synced peers there are.
+func (m *Machine) Peers() int {
+	n := 0
+	for _, p := range m.members.list {
+		if p.synced() {
+			n++
+		}
+	}
+	return n
+}
+
+// Members lists this node, then the others in the order they were admitted.
+func (m *Machine) Members(now time.Time) []Member {
+	m.advance(now)
+	list := []Member{{
+		Origin: m.cfg.Self, Name: m.cfg.Name, State: m.State(), Self: true, HearsUs: true,
+		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.table.StatsFull(),
+	}}
+	for _, p := range m.members.list {
+		list = append(list, m.describe(p))
+	}
+	return list
+}
+
+func (m *Machine) describe(p *peer) Member {
+	d := Member{
+		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
+		Silence: m.now.Sub(p.heard), Lag: m.push.high - min(p.confirms, m.push.high),
+		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct,
+	}
+	if o := m.lookup(p.ref); o != nil {
+		d.Lacks = o.missing()
+	}
+	return d
+}
+
+// lossMeter measures the share of a sender's multicast datagrams that do not arrive, by the sender's own count.
+type lossMeter struct {
+	received   uint64 // since the last count heard
+	lastSent   uint64
+	sent, lost [lossWindow]uint64
+	at         int
+	loss       float64
+}
+
+// report takes in the sender's count of multicast datagrams.
+func (l *lossMeter) report(sent uint64) {
+	if l.lastSent != 0 && sent > l.lastSent {
+		expected := sent - l.lastSent
+		l.sent[l.at] = expected
+		l.lost[l.at] = expected - min(l.received, expected)
+		l.at = (l.at + 1) % lossWindow
+		var all, lost uint64
+		for i := range l.sent {
+			all += l.sent[i]
+			lost += l.lost[i]
+		}
+		l.loss = float64(lost) / float64(all)
+	}
+	if sent >= l.lastSent {
+		l.lastSent, l.received = sent, 0
+	}
+}

@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// bench is a few machines on a network without delay, for tests of single exchanges; internal/sim has the faults.
+type bench struct {
+	t     testing.TB
+	now   time.Time
+	nodes []*benchNode
+	drop  func(from, to int, typ wire.Type, f Frame) bool
+}
+
+type benchNode struct {
+	m      *Machine
+	table  *table.Table
+	addr   netip.AddrPort
+	origin record.Origin
+	out    Output
+	wrote  bool
+	events []Event
+	acked  []Acked
+	inbox  []Datagram
+}
+
+func newBench(t testing.TB, n int) *bench {
+	b := &bench{t: t, now: time.UnixMilli(1_700_000_000_000)}
+	for range n {
+		b.add("cluster")
+	}
+	return b
+}
+
+func (b *bench) add(cluster string) *benchNode {
+	i := len(b.nodes)
+	n := &benchNode{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 4000)}
+	n.origin.Node[0] = byte(i + 1)
+	n.origin.Incarnation[17] = byte(i + 1)
+	ring, err := seal.NewKeyring(cluster, seal.Key{1})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	origins, clock := new(record.Origins), new(hlc.Clock)
+	n.table = table.New(table.Config{
+		Self: n.origin, Origins: origins, Clock: clock, OnWrite: func() { n.wrote = true },
+	})
+	n.m, err = New(Config{
+		Self: n.origin, Name: fmt.Sprintf("node%d", i+1), Origins: origins, Clock: clock, Table: n.table,
+		Keyring: ring, Seed: [32]byte{byte(i)}, Ack: 1,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.nodes = append(b.nodes, n)
+	return n
+}
+
+// settle lets everything that is due at this moment happen.
+func (b *bench) settle() {
+	for busy := true; busy; {
+		busy = false
+		for i, n := range b.nodes {
+			for _, d := range n.inbox {
+				n.m.Step(b.now, d)
+			}
+			n.inbox = n.inbox[:0]
+			if n.wrote {
+				n.wrote = false
+				n.m.Step(b.now, Wrote{})
+			}
+			n.m.Poll(b.now, &n.out)
+			busy = b.carryOut(i, n) || busy
+		}
+	}
+}
+
+func (b *bench) carryOut(i int, n *benchNode) bool {
+	n.events = append(n.events, n.out.Events...)
+	n.acked = append(n.acked, n.out.Acked...)
+	for _, f := range n.out.Frames {
+		b.deliver(i, f)
+	}
+	for _, f := range n.out.Fetches {
+		b.transfer(n, f)
+	}
+	return len(n.out.Frames)+len(n.out.Fetches) > 0
+}
+
+func (b *bench) deliver(from int, f Frame) {
+	var h wire.Header
+	if err := wire.ParseHeader(f.Data, &h); err != nil {
+		b.t.Fatal(err)
+	}
+	for to, n := range b.nodes {
+		if f.To.IsValid() && f.To != n.addr || to == from || b.drop != nil && b.drop(from, to, h.Type, f) {
+			continue
+		}
+		n.inbox = append(n.inbox, Datagram{
+			Data: append([]byte(nil), f.Data...), From: b.nodes[from].addr, Multicast: !f.To.IsValid(),
+		})
+	}
+}
+
+// transfer carries out a fetch at once.
+func (b *bench) transfer(n *benchNode, f Fetch) {
+	for _, d := range b.nodes {
+		if d.addr != f.To {
+			continue
+		}
+		var offer []wire.Vector
+		for _, v := range d.m.Offer() {
+			offer = append(offer, wire.Vector{
+				Origin: n.m.origins.Intern(d.m.origins.Origin(v.Origin)), Set: v.Set.Clone(),
+			})
+		}
+		n.m.Step(b.now, FetchStarted{ID: f.ID, Offer: offer})
+		enc := wire.NewEncoder(d.m.origins, d.m.self)
+		dec := wire.Decoder{Origins: n.m.origins}
+		cursor, done := f.Cursor, false
+		for !done {
+			cursor, done = d.table.Chunk(cursor, 1<<18, nil, func(k record.Key, s *record.State) {
+				it := wire.Item{Kind: wire.KindState, Key: k, State: *s}
+				var into wire.Item
+				if err := dec.ParseItem(enc.AppendItem(nil, &it), &into); err != nil {
+					b.t.Fatal(err)
+				}
+				n.table.Merge(b.now.UnixMilli(), into.Key, &into.State)
+			})
+		}
+		n.m.Step(b.now, FetchDone{ID: f.ID})
+	}
+}
+
+// run lets time pass, from deadline to deadline.
+func (b *bench) run(d time.Duration) {
+	end := b.now.Add(d)
+	for {
+		b.settle()
+		var next deadline
+		for _, n := range b.nodes {
+			next.add(n.m.Deadline())
+		}
+		if next.at.IsZero() || next.at.After(end) {
+			b.now = end
+			b.settle()
+			return
+		}
+		if !next.at.After(b.now) {
+			for i, n := range b.nodes {
+				m := n.m
+				b.t.Logf("node %d: members %v join %v admit %v frags %v gap %v acks %v push %v repair %v beat %v leave %v control %d events %d", i+1,
+					m.members.next.Sub(b.now), m.join.deadline().Sub(b.now), m.admit.next.Sub(b.now), m.frags.next.Sub(b.now), m.gapDeadline().Sub(b.now),
+					m.acks.deadline().Sub(b.now), m.pushDeadline().Sub(b.now), m.repair.at.Sub(b.now), m.beat.deadline().Sub(b.now), m.leave.at.Sub(b.now), len(m.control), len(m.events))
+			}
+			b.t.Fatalf("a deadline stays in the past: %v", b.now.Sub(next.at))
+		}
+		b.now = next.at
+	}
+}
+
+func (b *bench) put(i int, name, value string) uint64 {
+	res, err := b.nodes[i].table.Put(b.now.UnixMilli(), record.Key{Name: name}, &table.Write{
+		Value: []byte(value), Due: b.now.Add(time.Hour).UnixMilli(),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res.Seq
+}
+
+func (b *bench) get(i int, name string) string {
+	v, _ := b.nodes[i].table.Get(b.now.UnixMilli(), record.Key{Name: name})
+	return string(v.Value)
+}
+
+func (b *bench) want(name, value string) {
+	b.t.Helper()
+	for i := range b.nodes {
+		if got := b.get(i, name); got != value {
+			b.t.Errorf("node %d has %q of %d bytes, want %d", i+1, name, len(got), len(value))
+		}
+	}
+}
+
+func TestALoneWriteReachesAllAtOnce(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	b.put(0, "a", "1")
+	b.settle()
+	b.want("a", "1")
+}
+
+func TestALostFrameIsRepairedWithinMilliseconds(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	lost := 0
+	b.drop = func(from, to int, typ wire.Type, _ Frame) bool {
+		if typ == wire.TypeData && to == 2 {
+			lost++
+			return true
+		}
+		return false
+	}
+	b.put(0, "a", "1")
+	b.run(10 * time.Millisecond)
+	b.want("a", "1")
+	if lost == 0 || b.nodes[2].m.Counters().NacksOut == 0 {
+		t.Fatal("nothing was lost or nothing asked for")
+	}
+}
+
+func TestALargeValueIsRepairedFragmentByFragment(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	n := 0
+	b.drop = func(_, to int, typ wire.Type, _ Frame) bool {
+		if typ != wire.TypeFrag {
+			return false
+		}
+		n++
+		return to == 1 && n%7 == 0
+	}
+	large := string(make([]byte, 1<<20))
+	b.put(0, "large", large)
+	b.run(time.Second)
+	b.want("large", large)
+	if sent := b.nodes[0].m.Counters().FragmentsOut; sent > 1300 {
+		t.Errorf("%d fragments sent for 1 MiB under 14 %% loss at one receiver: more than what was lost came again", sent)
+	}
+}
+
+func TestAJoinerHoldsWhatWasThere(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	for i := range 10_000 {
+		b.put(i%2, fmt.Sprint("s", i), "x")
+		if i%100 == 0 {
+			b.settle()
+		}
+	}
+	b.run(time.Second)
+	b.add("cluster")
+	b.run(2 * time.Second)
+	for i := range 10_000 {
+		b.want(fmt.Sprint("s", i), "x")
+	}
+	if got := b.nodes[2].m.Counters().NacksOut; got > 0 {
+		t.Errorf("%d NACKs although all came by the transfer", got)
+	}
+}
+
+func TestAnAwaitIsAnsweredByThePeers(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	seq := b.put(0, "a", "1")
+	b.nodes[0].m.Step(b.now, Await{ID: 7, Seq: seq, K: -1, Timeout: 50 * time.Millisecond})
+	b.nodes[0].m.Step(b.now, Await{ID: 8, Seq: seq, K: 5, Timeout: 50 * time.Millisecond})
+	b.settle()
+	if a := b.nodes[0].acked; len(a) != 2 || a[0].ID != 7 || !a[0].Met || a[0].Peers < 1 || a[1].Peers != 2 || a[1].Met {
+		t.Fatalf("acked %+v", a)
+	}
+}
+
+func TestForeignClustersDoNotMeet(t *testing.T) {
+	b := newBench(t, 1)
+	b.add("other")
+	b.run(2 * time.Second)
+	b.put(0, "a", "1")
+	b.run(2 * time.Second)
+	if b.get(1, "a") != "" || len(b.nodes[1].m.Members(b.now)) != 1 {
+		t.Fatal("two clusters with different names exchanged something")
+	}
+	told := 0
+	for _, e := range b.nodes[1].events {
+		if e.Kind == EventOtherKey {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Fatalf("told %d times of the other key, want once", told)
+	}
+}
