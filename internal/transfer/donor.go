@@ -1,0 +1,121 @@
+package transfer
+
+import (
+	"slices"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// batchBytes is how much is read from the table at a time: some less than a chunk takes, so that most batches make one
+// chunk although sizes are estimated.
+const batchBytes = wire.ChunkTarget - 16<<10
+
+// Donor answers one pull. Memory: one batch, which is 256 KiB and at most one key more.
+type Donor struct {
+	table   *table.Table
+	encoder *wire.Encoder
+	builder *wire.StreamBuilder
+	item    wire.Item
+
+	offer  wire.StreamOffer
+	theirs []uint64 // the puller's fingerprints, nil when it gave none
+	ours   [table.Buckets]uint64
+
+	stage  stage
+	cursor uint64
+	ready  [][]byte // chunks made and not yet sent
+
+	Keys    uint64 // records sent so far
+	Skipped uint64 // buckets left out so far, because the puller has them alike
+}
+
+// stage is what comes next.
+type stage uint8
+
+const (
+	sendOffer stage = iota
+	sendChunks
+	sendEnd
+	sentAll
+)
+
+// NewDonor prepares the answer to pull. The offer is what the machine held before anything is read from the table: all
+// of it is in the chunks, what is written meanwhile may be.
+func NewDonor(t *table.Table, origins *record.Origins, pull *wire.StreamPull, state wire.MemberState, offer []wire.Vector) *Donor {
+	epoch, _ := t.Epoch()
+	d := &Donor{
+		table:   t,
+		encoder: wire.NewEncoder(origins, 0),
+		builder: wire.NewStreamBuilder(origins),
+		item:    wire.Item{Kind: wire.KindState},
+		offer:   wire.StreamOffer{State: state, Epoch: uint64(epoch), Vectors: offer},
+		cursor:  pull.Cursor,
+	}
+	if len(pull.Fingerprints) == table.Buckets {
+		d.theirs = slices.Clone(pull.Fingerprints)
+	}
+	return d
+}
+
+// Next appends the body of the next message to dst, at the donor's clock t. more is false with the last one, and ever
+// after.
+func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte, more bool) {
+	switch d.stage {
+	case sendOffer:
+		d.stage = sendChunks
+		body, _ = d.encoder.AppendStreamOffer(dst, t, &d.offer)
+		d.offer.Vectors = nil
+		return wire.StreamTypeOffer, body, true
+	case sendChunks:
+		if len(d.ready) == 0 {
+			d.read(t)
+		}
+		body = append(dst, d.ready[0]...)
+		d.ready = d.ready[1:]
+		if len(d.ready) == 0 && d.cursor == lastCursor {
+			d.stage = sendEnd
+		}
+		return wire.StreamTypeChunk, body, true
+	case sendEnd:
+		d.stage = sentAll
+	}
+	return wire.StreamTypeEnd, d.encoder.AppendStreamEnd(dst, t), false
+}
+
+// read makes chunks of the next batch. All but the last say that nothing of the batch is behind them, because the
+// table does not tell where within a batch a key stands.
+func (d *Donor) read(t hlc.Stamp) {
+	if d.theirs != nil {
+		d.table.Fingerprints(&d.ours)
+	}
+	d.ready = d.ready[:0]
+	d.builder.Reset(nil, t)
+	next, done := d.table.Chunk(d.cursor, batchBytes, d.wants, func(k record.Key, s *record.State) {
+		d.item.Key, d.item.State = k, *s
+		d.Keys++
+		if !d.builder.Add(&d.item) {
+			d.ready = append(d.ready, d.builder.Chunk(d.cursor))
+			d.builder.Reset(nil, t)
+			d.builder.Add(&d.item) // the first always goes in
+		}
+	})
+	if done {
+		next = lastCursor
+	}
+	d.cursor = next
+	d.ready = append(d.ready, d.builder.Chunk(next))
+	d.item = wire.Item{Kind: wire.KindState} // keep nothing of the table's
+}
+
+// wants reports whether the puller lacks something of a bucket. The puller's fingerprint is older than the offer, and
+// what it holds only grows; so where the sums agree, it holds all that was offered.
+func (d *Donor) wants(bucket int) bool {
+	if d.theirs == nil || d.theirs[bucket] != d.ours[bucket] {
+		return true
+	}
+	d.Skipped++
+	return false
+}
