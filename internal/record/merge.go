@@ -9,7 +9,7 @@ import (
 // Merged is the outcome of Merge.
 type Merged struct {
 	Changed    bool // dst is not what it was
-	Incomplete bool // a touch met no birth to touch: in must not count as applied
+	Incomplete bool // a birth unknown here came without one of its registers, as in a touch: in must not count as applied
 }
 
 // Merge joins in into dst under the floor of the key's database. It is commutative, associative and idempotent, so
@@ -49,7 +49,7 @@ func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
 	if o.crowdedOut(dst, in) {
 		return false, false
 	}
-	if in.Value.IsZero() {
+	if in.Value.IsZero() || in.Deadline.IsZero() {
 		return false, true
 	}
 	at, _ := slices.BinarySearchFunc(dst.Births, in, func(b Birth, in *Birth) int {

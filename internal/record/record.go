@@ -7,6 +7,7 @@ package record
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/hlc"
@@ -21,6 +22,8 @@ const (
 	MaxBirths    = 8       // births of each kind, explicit and weak, kept side by side
 	EpochMillis  = 10_000  // expired keys and old tombstones go at multiples of this
 	fallbackLife = 24 * time.Hour
+	padShare     = 16   // a touch promises a sixteenth of the time to live more,
+	minPad       = 1000 // and at least a second, in milliseconds
 )
 
 // floorBase is added to a database's number in the key that holds the database's floor.
@@ -155,19 +158,82 @@ func (s *State) Highest() hlc.Stamp {
 	return h
 }
 
-// PurgeAt is when the births of s go, all at once, if nothing is written until then: the end of an epoch in Unix
-// milliseconds, math.MaxInt64 for never. At once, because the births that lost would otherwise live again when the
-// one that overrode them went first.
-func (s *State) PurgeAt(o *Origins, grace time.Duration) int64 {
-	_, deadline := s.Winner(o, 0)
-	if deadline == nil || deadline.Deadline.Due == 0 {
-		return math.MaxInt64
-	}
-	var latest int64
+// Find is the birth with an identity, nil where there is none.
+func (s *State) Find(id Version) *Birth {
 	for i := range s.Births {
-		latest = max(latest, s.Births[i].Latest)
+		if s.Births[i].ID == id {
+			return &s.Births[i]
+		}
 	}
-	return EpochEnd(latest + grace.Milliseconds())
+	return nil
+}
+
+// Current is the birth that local updates and touches go to: of those that live by their own promise at a moment
+// (Unix milliseconds), the highest explicit one, else the highest weak one. (Because a write into a weak birth beside an
+// explicit one died with it when a hold arrived, and one into a birth that was past was cut by that birth's lifetime.)
+// A visible key has one: the birth of the winning deadline qualifies.
+func (s *State) Current(floor hlc.Stamp, at, skew int64) (current *Birth) {
+	for i := range s.Births {
+		b := &s.Births[i]
+		if b.ID.At <= floor || b.Deadline.Hidden(at, skew) {
+			continue
+		}
+		if !b.Weak {
+			return b
+		}
+		if current == nil {
+			current = b
+		}
+	}
+	return current
+}
+
+// Hidden reports whether d's promise and the measured skew have passed.
+func (d *Deadline) Hidden(at, skew int64) bool {
+	return d.Due != 0 && at >= satAdd(d.Promise, skew)
+}
+
+// PurgeAt is when birth x of s is forgotten, if nothing is written until then: the end of an epoch in Unix
+// milliseconds, math.MaxInt64 for never. It goes with the last of the births that it overrides in either register,
+// which might otherwise surface again. What overrides x need not be waited for, and must not: a birth that came later
+// would prolong x's stay here and not where x is gone already.
+func (s *State) PurgeAt(o *Origins, x *Birth, life, maxSkew time.Duration) int64 {
+	_, won := s.Winner(o, 0)
+	keep := x.Latest
+	for i := range s.Births {
+		y := &s.Births[i]
+		overrides := o.Later(x.Deadline.Version, y.Deadline.Version) || o.Later(x.Value.Version, y.Value.Version)
+		if y.ID != x.ID && !overrides {
+			continue
+		}
+		if y.Deadline.Due == 0 {
+			if y == won {
+				return math.MaxInt64
+			}
+			keep = max(keep, x.Deadline.At.Add(LifeOr24h(life)).Millis())
+		}
+		keep = max(keep, y.Latest)
+	}
+	return EpochEnd(satAdd(keep, 2*maxSkew.Milliseconds()+x.Deadline.pad()))
+}
+
+// Purge drops what was due by the end of an epoch: each birth by itself, and the tombstone. Births that are compared
+// with each other are judged by the state before. It is for sessions' states: floors are never collected.
+func (s *State) Purge(o *Origins, epoch int64, life, maxSkew time.Duration) (changed bool) {
+	var due [2*MaxBirths + 1]bool
+	for i := range min(len(s.Births), len(due)) {
+		due[i] = s.PurgeAt(o, &s.Births[i], life, maxSkew) <= epoch
+		changed = changed || due[i]
+	}
+	if changed {
+		i := -1
+		s.Births = slices.DeleteFunc(s.Births, func(Birth) bool { i++; return i < len(due) && due[i] })
+	}
+	if s.Tomb != (Tombstone{}) && EpochEnd(s.Tomb.Until) <= epoch {
+		s.Tomb = Tombstone{}
+		changed = true
+	}
+	return changed
 }
 
 // EpochEnd is the end of the epoch that holds ms: the next multiple of EpochMillis at or after it.
@@ -178,14 +244,42 @@ func EpochEnd(ms int64) int64 {
 	return (ms + EpochMillis - 1) / EpochMillis * EpochMillis
 }
 
-// LatestOf is what writing deadline d, over an earlier register prev, adds to a birth's Latest. A register without
-// an end cannot promise a moment; it counts as the absolute lifetime (24 h where none is set) from the write that made
-// it and again from the one that ended it, which is how long the override must be remembered.
-func LatestOf(d Deadline, prev Deadline, life time.Duration) int64 {
-	if d.Due == 0 || (!prev.IsZero() && prev.Due == 0) {
-		return max(d.Promise, d.At.Add(LifeOr24h(life)).Millis())
+// SetDeadline writes the deadline register where the change is made, and works out how long its effect must be
+// remembered: as long as any promise that it overrides may run. A promise known here counts by itself. One that cannot
+// be known (a concurrent extension that a shortening overrides, a register without an end) is bounded by the absolute
+// lifetime, 24 h where none is set.
+func (b *Birth) SetDeadline(d Deadline, life time.Duration) {
+	bound := d.At.Add(LifeOr24h(life)).Millis()
+	latest := d.Promise
+	switch {
+	case d.Due == 0, !b.Deadline.IsZero() && b.Deadline.Due == 0:
+		latest = max(latest, bound)
+	case satAdd(d.Promise, d.pad()) < b.Latest:
+		latest = max(latest, CapDue(bound, b.Absolute))
 	}
-	return d.Promise
+	b.Deadline = d
+	b.Latest = max(b.Latest, latest)
+}
+
+// CapDue keeps a deadline, 0 for none, within an absolute lifetime, 0 for none.
+func CapDue(due, absolute int64) int64 {
+	if absolute != 0 && (due == 0 || due > absolute) {
+		return absolute
+	}
+	return due
+}
+
+// Pad is what a touch promises beyond the new deadline, in milliseconds, so that those after it stay local.
+func Pad(ttl int64) int64 { return max(minPad, ttl/padShare) }
+
+// pad is the Pad for d's time to live.
+func (d *Deadline) pad() int64 { return Pad(d.Due - d.At.Millis()) }
+
+func satAdd(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // LifeOr24h is the absolute lifetime, or the 24 hours that stand for it where none is set.
@@ -196,7 +290,8 @@ func LifeOr24h(life time.Duration) time.Duration {
 	return life
 }
 
-// TombUntil is until when a tombstone at stamp at must be kept.
-func TombUntil(at hlc.Stamp, life, maxSkew time.Duration) int64 {
-	return at.Add(LifeOr24h(life) + 2*maxSkew).Millis()
+// TombUntil is until when a tombstone must be kept: past the purge of every birth that it or its hold may have to kill.
+func TombUntil(at, hold hlc.Stamp, life, maxSkew time.Duration) int64 {
+	life = LifeOr24h(life)
+	return max(at, hold).Add(life+2*maxSkew).Millis() + Pad(life.Milliseconds())
 }

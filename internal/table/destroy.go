@@ -44,11 +44,10 @@ func (o *op) destroy(hold bool) {
 	}
 	t := o.t
 	tomb := record.Tombstone{At: o.destroyStamp()}
-	tomb.Until = record.TombUntil(tomb.At, t.cfg.Lifetime, t.cfg.MaxSkew)
 	if hold && t.cfg.Hold > 0 && o.e != nil && o.hasLifetime() {
 		tomb.Hold = tomb.At.Add(t.cfg.Hold)
-		tomb.Until = max(tomb.Until, tomb.Hold.Millis())
 	}
+	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.cfg.Lifetime, t.cfg.MaxSkew)
 	if o.e == nil {
 		o.place(false)
 		o.e.unknown = true
@@ -99,7 +98,7 @@ func (t *Table) Flush(now int64, db int) (seq uint64, err error) {
 	o.takeDot(false)
 	seq = o.seq
 	o.b.mu.Unlock()
-	t.dropKilled(now, uint8(db))
+	t.dropKilled(now, uint8(db), false)
 	t.logOwn(seq, k, false)
 	return seq, nil
 }
@@ -135,37 +134,43 @@ func (o *op) raiseFloor(db uint8, in *record.State) (raised bool) {
 }
 
 // dropKilled removes what the floor of db has killed, bucket by bucket. Readers and writers see the floor before.
-func (t *Table) dropKilled(now int64, db uint8) {
-	floor := t.floor(db)
+func (t *Table) dropKilled(now int64, db uint8, remote bool) {
+	var hit []slot
+	var dots []logged
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		if b.used.Load() == 0 {
 			continue
 		}
-		for _, k := range t.touchedBy(b, db, floor) {
-			var o op
-			o.remote = true
-			o.begin(t, now, k)
+		b.mu.Lock()
+		floor := t.floor(db)
+		hit, dots = b.underFloor(hit[:0], db, floor), dots[:0]
+		for _, s := range hit {
+			o := op{t: t, b: b, hash: s.hash, now: now, at: t.clusterTime(now), floor: floor, e: s.e, remote: remote}
+			o.refresh()
 			if o.keepTouch() {
 				o.settle()
+				dots = append(dots, logged{o.seq, s.e.key(), true})
 			}
-			o.end()
+		}
+		b.mu.Unlock()
+		for _, d := range dots {
+			t.logOwn(d.seq, d.key, d.touch)
 		}
 	}
 }
 
-// touchedBy lists the keys in b to which the floor matters.
-func (t *Table) touchedBy(b *bucket, db uint8, floor hlc.Stamp) (keys []record.Key) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.walk(0, func(_ uint64, e *entry) bool {
+// underFloor lists the entries to which a floor matters: it kills a birth of theirs, or may have taken the promise
+// that a local touch relied on.
+func (b *bucket) underFloor(hit []slot, db uint8, floor hlc.Stamp) []slot {
+	b.walk(0, func(hash uint64, e *entry) bool {
 		n := len(e.state.Births)
-		if e.db == db && n > 0 && (e.state.Births[n-1].ID.At <= floor || e.touchAt != 0) {
-			keys = append(keys, e.key())
+		if e.db == db && n > 0 && (e.state.Births[n-1].ID.At <= floor || e.touch != nil) {
+			hit = append(hit, slot{hash, e})
 		}
 		return true
 	})
-	return keys
+	return hit
 }
 
 // each visits every entry under its bucket's lock.

@@ -11,11 +11,12 @@ import (
 // What an entry costs beyond its name, values and owners; close to what the heap holds for it (see
 // TestCostIsCloseToTheHeap).
 const (
-	entryCost = int64(unsafe.Sizeof(entry{})) + 8 + slotCost + allocCost
+	entryCost = int64(unsafe.Sizeof(entry{})) + slotCost + allocCost
 	birthCost = int64(unsafe.Sizeof(record.Birth{})) + allocCost
 	slotCost  = 16 * 3 / 2 // slots are between 3/8 and 3/4 full
 	allocCost = 16         // rounding of one allocation to its size class, on average
 	wakeCost  = 24         // one wake and the slack of its heap
+	touchCost = int64(unsafe.Sizeof(touch{}))
 )
 
 // class is how an entry was last counted.
@@ -30,17 +31,23 @@ const (
 
 // entry is what a node knows of one key. Guarded by its bucket's lock.
 type entry struct {
-	name     string
-	state    record.State
-	touchAt  hlc.Stamp // a touch within the promise, known here only; 0: none
-	touchDue int64     // its deadline
-	print    uint64    // fingerprint of state, as added to the bucket's sum
-	wake     int64     // the earliest wake queued for it; 0: none
-	cost     uint32    // as added to the table's bytes
-	db       uint8
-	class    class
-	unknown  bool // a tombstone made here for a key nobody here had heard of
-	inline   bool // part of a liveEntry
+	name    string
+	state   record.State
+	touch   *touch // within the promise, known here only; nil: none
+	print   uint64 // fingerprint of state, as added to the bucket's sum
+	wake    int64  // the earliest wake queued for it; 0: none
+	cost    uint32 // as added to the table's bytes
+	db      uint8
+	class   class
+	unknown bool // a tombstone made here for a key nobody here had heard of
+	inline  bool // part of a liveEntry
+}
+
+// touch is an extension that the promise made to the peers covers.
+type touch struct {
+	birth record.Version // whose promise
+	at    hlc.Stamp
+	due   int64
 }
 
 // liveEntry is an entry together with room for the one birth that it normally has. Tombstones use a bare entry.
@@ -62,21 +69,10 @@ func (e *entry) key() record.Key { return record.Key{DB: e.db, Name: e.name} }
 
 func (e *entry) isFloor() bool { return e.db >= record.Databases }
 
-// deadline is the register that decides when the key ends, nil where nothing lives.
-func (t *Table) deadline(e *entry, floor hlc.Stamp) *record.Deadline {
+// deadline is the birth whose register decides when the key ends, nil where nothing lives.
+func (t *Table) deadline(e *entry, floor hlc.Stamp) *record.Birth {
 	_, d := e.state.Winner(t.cfg.Origins, floor)
-	if d == nil {
-		return nil
-	}
-	return &d.Deadline
-}
-
-// hideAt is when e is hidden: its promise and the measured skew; never for no deadline.
-func (t *Table) hideAt(d *record.Deadline) int64 {
-	if d.Due == 0 || d.Promise > never-t.skewMS.Load() {
-		return never
-	}
-	return d.Promise + t.skewMS.Load()
+	return d
 }
 
 // View is what a reader sees of a session.
@@ -86,19 +82,19 @@ type View struct {
 	Owner   string
 	Due     int64 // when it ends, Unix milliseconds, touches known only here included; 0: never
 	Version record.Version
-	Birth   record.Version // of the birth that the next update writes to
+	Birth   record.Version // identity of the birth that the next update writes to
 }
 
 func (t *Table) view(e *entry, floor hlc.Stamp, at int64) (v View, ok bool) {
 	value, d := e.state.Winner(t.cfg.Origins, floor)
-	if d == nil || at >= t.hideAt(&d.Deadline) {
+	skew := t.skewMS.Load()
+	if d == nil || d.Deadline.Hidden(at, skew) {
 		return v, false
 	}
 	v.Value, v.Type, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Owner
-	v.Version, v.Birth = value.Value.Version, e.state.Births[0].ID
-	v.Due = d.Deadline.Due
-	if e.touchAt != 0 {
-		v.Due = e.touchDue
+	v.Version, v.Birth = value.Value.Version, e.state.Current(floor, at, skew).ID
+	if v.Due = d.Deadline.Due; v.Due != 0 && e.touch != nil {
+		v.Due = max(v.Due, e.touch.due)
 	}
 	return v, true
 }
@@ -129,3 +125,11 @@ func stateCost(s *record.State) int64 {
 }
 
 func costOf(name int, s *record.State) int64 { return entryCost + int64(name) + stateCost(s) }
+
+func (e *entry) fullCost() int64 {
+	cost := costOf(len(e.name), &e.state)
+	if e.touch != nil {
+		cost += touchCost
+	}
+	return cost
+}

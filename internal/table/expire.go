@@ -4,12 +4,6 @@ import (
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
-// A touch beyond the promise promises this much more than the new deadline, so that the touches after it stay local.
-const (
-	padShare = 16   // a sixteenth of the time to live,
-	minPad   = 1000 // at least a second, in milliseconds
-)
-
 // ExpireCond is the condition of an Expire, as Redis names them.
 type ExpireCond uint8
 
@@ -50,7 +44,7 @@ func (o *op) expire(due int64, cond ExpireCond, res *Result) error {
 		return ErrClock
 	}
 	if !past {
-		due = capDue(due, o.e.state.Births[0].Absolute)
+		due = record.CapDue(min(due, maxDue), o.current().Absolute)
 	}
 	if !cond.holds(due, res.Before.Due) || due == 0 && res.Before.Due == 0 {
 		return nil
@@ -87,47 +81,54 @@ func (c ExpireCond) holds(due, current int64) bool {
 }
 
 // moveDeadline extends or shortens. Shortening, which includes setting a first deadline, promises the true deadline.
-func (o *op) moveDeadline(due, current int64) {
-	e := o.e
+func (o *op) moveDeadline(due, now int64) {
+	e, current := o.e, o.current()
 	version := o.stamp()
-	extends := due != 0 && current != 0 && due > current
-	if d := o.t.deadline(e, o.floor); extends && d.Due != 0 && due <= d.Promise {
-		e.touchAt, e.touchDue = version.At, due
-		o.t.counts.localTouches.Add(1)
-		send(o.t.watch.list.Load(), o, Touched)
+	extends := due != 0 && now != 0 && due > now
+	if d := o.t.deadline(e, o.floor); extends && d == current && due <= d.Deadline.Promise {
+		o.touchHere(touch{current.ID, version.At, due})
 		return
 	}
 	pad := int64(0)
 	if extends {
-		pad = padFor(due - o.at)
+		pad = record.Pad(due - o.at)
 	}
-	o.setDeadline(&e.state.Births[0], version, due, pad)
+	o.setDeadline(current, version, due, pad)
 	o.takeDot(true)
 	o.settle()
 }
 
-func padFor(ttl int64) int64 { return max(minPad, ttl/padShare) }
+// touchHere remembers an extension that the peers need not hear of.
+func (o *op) touchHere(t touch) {
+	if o.e.touch == nil {
+		o.e.touch = new(touch)
+	}
+	*o.e.touch = t
+	o.recost()
+	o.t.counts.localTouches.Add(1)
+	send(o.t.watch.list.Load(), o, Touched)
+}
 
-// keepTouch looks after the local touch once the entry's deadline register may have changed. A later register
-// overrides it. An earlier one that promises less than the touch granted would let peers expire what its user keeps
-// alive: then the touch is replicated after all, with the stamp it was made at, so that a shortening between then and
-// now that is still on its way wins as it should. Reports whether the state changed.
+// keepTouch looks after the local touch once the state may have changed. It goes with its birth, and a later deadline
+// register overrides it. An earlier one that promises less than the touch granted would let peers expire what its user
+// keeps alive: then the touch is replicated after all, with the stamp it was made at, so that a shortening between then
+// and now that is still on its way wins as it should. Reports whether the state changed.
 func (o *op) keepTouch() bool {
-	e := o.e
-	if e == nil || e.touchAt == 0 {
+	if o.e == nil || o.e.touch == nil {
 		return false
 	}
-	made := record.Version{At: e.touchAt, By: o.t.self}
-	d := o.t.deadline(e, o.floor)
-	if d == nil || o.t.cfg.Origins.Later(d.Version, made) {
-		e.touchAt, e.touchDue = 0, 0
+	mine := *o.e.touch
+	made := record.Version{At: mine.at, By: o.t.self}
+	birth, won := o.e.state.Find(mine.birth), o.t.deadline(o.e, o.floor)
+	switch {
+	case birth == nil, won == nil, !o.t.cfg.Origins.Later(made, won.Deadline.Version):
+		o.e.touch = nil
+		o.recost()
+		return false
+	case won.Deadline.Due == 0, mine.due <= won.Deadline.Promise, o.t.closed.Load():
 		return false
 	}
-	if d.Due != 0 && (d.Promise >= e.touchDue || e.touchDue <= o.at) || o.t.closed.Load() {
-		return false
-	}
-	due := e.touchDue
-	o.setDeadline(&e.state.Births[0], made, due, padFor(due-o.at))
+	o.setDeadline(birth, made, mine.due, record.Pad(mine.due-o.at))
 	o.takeDot(true)
 	o.t.counts.reissued.Add(1)
 	return true
@@ -136,5 +137,5 @@ func (o *op) keepTouch() bool {
 // hasLifetime reports whether the key has births that end some time.
 func (o *op) hasLifetime() bool {
 	d := o.t.deadline(o.e, o.floor)
-	return d != nil && d.Due != 0
+	return d != nil && d.Deadline.Due != 0
 }

@@ -48,7 +48,7 @@ func (t *Table) mergeFloor(now int64, k record.Key, db uint8, in *record.State) 
 	raised := o.raiseFloor(db, in)
 	o.end()
 	if raised {
-		t.dropKilled(now, db)
+		t.dropKilled(now, db, true)
 	}
 }
 
@@ -71,8 +71,8 @@ func (o *op) merge(in *record.State) Outcome {
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
 		adopt(&o.e.state, in)
-		o.keepTouch()
 		o.t.purge(o.e, o.t.epoch.Load())
+		o.keepTouch()
 	}
 	if m.Changed || fresh {
 		o.settle()
@@ -126,23 +126,9 @@ func sameMemory(a, b *record.Value) bool {
 		unsafe.StringData(a.Owner) == unsafe.StringData(b.Owner)
 }
 
-// purge drops what was due by the end of an epoch: the births as a whole, the tombstone. Merge first, judge on the
-// result.
+// purge drops what was due by the end of an epoch. Merge first, judge on the result.
 func (t *Table) purge(e *entry, epoch int64) (changed bool) {
-	if e.isFloor() {
-		return false
-	}
-	s := &e.state
-	if len(s.Births) > 0 && s.PurgeAt(t.cfg.Origins, t.grace()) <= epoch {
-		clear(s.Births)
-		s.Births = s.Births[:0]
-		changed = true
-	}
-	if s.Tomb != (record.Tombstone{}) && record.EpochEnd(s.Tomb.Until) <= epoch {
-		s.Tomb = record.Tombstone{}
-		changed = true
-	}
-	return changed
+	return !e.isFloor() && e.state.Purge(t.cfg.Origins, epoch, t.cfg.Lifetime, t.cfg.MaxSkew)
 }
 
 // Load reads the key's whole state into into, whose Births are reused. Values are shared, never changed in place.

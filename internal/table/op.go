@@ -14,13 +14,16 @@ type op struct {
 	now    int64 // wall time
 	at     int64 // cluster time
 	floor  hlc.Stamp
-	e      *entry         // nil: nothing is known
-	was    record.Version // of the value before, to tell a change from a touch
+	e      *entry // nil: nothing is known
+	was    seen   // before the operation
 	remote bool
 
 	seq   uint64 // own dot of the change, logged after the lock is released
 	touch bool   // it changed the deadline only
 }
+
+// seen is which registers a reader sees: it tells a change from a touch.
+type seen struct{ value, deadline record.Version }
 
 func (o *op) begin(t *Table, now int64, k record.Key) {
 	o.t, o.k, o.now = t, k, now
@@ -42,16 +45,17 @@ func (o *op) refresh() {
 	if n == 0 {
 		return
 	}
+	o.was = o.seen()
 	if e.state.Births[n-1].ID.At <= o.floor {
 		o.t.cfg.Origins.Merge(&e.state, &record.State{}, o.floor)
 		o.settle()
 		if o.e == nil {
 			return
 		}
+		o.was = o.seen()
 	} else if e.class == session && !o.visible() {
 		o.settle()
 	}
-	o.was = o.valueVersion()
 }
 
 // end releases the lock, then logs the dot if there is one and tells the loop.
@@ -81,14 +85,14 @@ func (o *op) visible() bool {
 		return false
 	}
 	d := o.t.deadline(o.e, o.floor)
-	return d != nil && o.at < o.t.hideAt(d)
+	return d != nil && !d.Deadline.Hidden(o.at, o.t.skewMS.Load())
 }
 
-func (o *op) valueVersion() record.Version {
-	if v, _ := o.e.state.Winner(o.t.cfg.Origins, o.floor); v != nil {
-		return v.Value.Version
+func (o *op) seen() seen {
+	if v, d := o.e.state.Winner(o.t.cfg.Origins, o.floor); v != nil {
+		return seen{v.Value.Version, d.Deadline.Version}
 	}
-	return record.Version{}
+	return seen{}
 }
 
 // highest is the highest stamp that this node knows for the key.
@@ -96,7 +100,16 @@ func (o *op) highest() hlc.Stamp {
 	if o.e == nil {
 		return o.floor
 	}
-	return max(o.floor, o.e.state.Highest(), o.e.touchAt)
+	h := max(o.floor, o.e.state.Highest())
+	if o.e.touch != nil {
+		h = max(h, o.e.touch.at)
+	}
+	return h
+}
+
+// current is the birth that local changes of a visible key go to.
+func (o *op) current() *record.Birth {
+	return o.e.state.Current(o.floor, o.at, o.t.skewMS.Load())
 }
 
 // stamp is the version of a local write: later than everything known of the key. Being raised above that does not
@@ -106,13 +119,14 @@ func (o *op) stamp() record.Version {
 }
 
 // destroyStamp is the stamp of a tombstone or floor: ahead by the allowed skew, so that a clock that is behind by less
-// cannot miss a birth it has not seen.
+// cannot miss a birth it has not seen. The last stamp of its millisecond, so that none made in it slips by.
 func (o *op) destroyStamp() hlc.Stamp {
 	base := o.t.cfg.Clock.Now(o.now)
 	if o.t.quarantine.Load() {
 		base = hlc.At(o.now - o.t.aheadMS.Load())
 	}
-	return max(base.Add(o.t.cfg.MaxSkew), o.highest().Next())
+	last := hlc.At(base.Add(o.t.cfg.MaxSkew).Millis()+1) - 1
+	return max(last, o.highest().Next())
 }
 
 func (o *op) takeDot(touch bool) {
@@ -133,8 +147,8 @@ func (o *op) settle() {
 	o.b.sum.Add(print - e.print)
 	e.print = print
 	o.reclass()
-	if len(e.state.Births) == 0 {
-		e.touchAt, e.touchDue = 0, 0
+	if e.touch != nil && e.state.Find(e.touch.birth) == nil {
+		e.touch = nil
 	}
 	if e.state.IsEmpty() {
 		t.counts.bytes.Add(-int64(e.cost))
@@ -142,13 +156,17 @@ func (o *op) settle() {
 		o.e = nil
 		return
 	}
-	cost := costOf(len(e.name), &e.state)
-	t.counts.bytes.Add(cost - int64(e.cost))
-	e.cost = uint32(cost)
+	o.recost()
 	if e.inline && e.class == tombstone {
 		o.shrink()
 	}
 	o.b.schedule(o.hash, o.e, t.nextWake(o.e))
+}
+
+func (o *op) recost() {
+	cost := o.e.fullCost()
+	o.t.counts.bytes.Add(cost - int64(o.e.cost))
+	o.e.cost = uint32(cost)
 }
 
 // shrink replaces an entry that has room for a birth by a bare one.
@@ -189,19 +207,25 @@ func (o *op) classify() class {
 // emit tells watchers what the change of class, or of a session's registers, means to a reader.
 func (o *op) emit(was, now class) {
 	list := o.t.watch.list.Load()
+	if was == session && now == hidden {
+		o.t.counts.expired.Add(1)
+	}
+	if list == nil {
+		return
+	}
+	seen := o.seen()
 	switch {
 	case was != session && now != session:
 		return
 	case was == session && now == hidden:
-		o.t.counts.expired.Add(1)
 		send(list, o, Expired)
 	case was == session && now != session:
 		send(list, o, Destroyed)
 	case was != session:
 		send(list, o, Created)
-	case list != nil && o.valueVersion() != o.was:
+	case seen.value != o.was.value:
 		send(list, o, Changed)
-	default:
+	case seen.deadline != o.was.deadline:
 		send(list, o, Touched)
 	}
 }

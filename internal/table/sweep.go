@@ -3,7 +3,6 @@ package table
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -17,9 +16,6 @@ type sweeper struct {
 	start int
 	done  atomic.Int64
 }
-
-// grace is how long births are kept after the highest promise ever made for them.
-func (t *Table) grace() time.Duration { return 2 * t.cfg.MaxSkew }
 
 // Sweep hides what is past its promise, with an Expired event each, and collects what was due in finished epochs. Call
 // it about once a second. It works in bounded steps: true means that there is more to do at once.
@@ -85,7 +81,7 @@ func (t *Table) wakeUp(b *bucket, now int64, w wake) {
 		}
 		e.wake = 0
 		o := op{t: t, b: b, hash: w.hash, now: now, at: t.clusterTime(now), floor: t.floor(e.db), e: e}
-		o.was = o.valueVersion()
+		o.was = o.seen()
 		if e.class == session && !o.visible() {
 			o.settle()
 		}
@@ -115,11 +111,14 @@ func (t *Table) nextWake(e *entry) int64 {
 	if e.isFloor() {
 		return next
 	}
-	switch e.class {
-	case session:
-		next = t.hideAt(t.deadline(e, t.floor(e.db)))
-	case hidden:
-		next = e.state.PurgeAt(t.cfg.Origins, t.grace())
+	births := e.state.Births
+	if d := t.deadline(e, 0); e.class == session && d.Deadline.Due != 0 {
+		next = d.Deadline.Promise + t.skewMS.Load()
+	}
+	if e.class == hidden || len(births) > 1 { // a lone birth is hidden before it goes
+		for i := range births {
+			next = min(next, e.state.PurgeAt(t.cfg.Origins, &births[i], t.cfg.Lifetime, t.cfg.MaxSkew))
+		}
 	}
 	if e.state.Tomb != (record.Tombstone{}) {
 		next = min(next, record.EpochEnd(e.state.Tomb.Until))

@@ -19,6 +19,9 @@ const (
 // LifeMode says what a write does to the deadline.
 type LifeMode uint8
 
+// maxDue is the latest deadline; a later one is cut to it. Stamps end there, too.
+const maxDue = 1<<48 - 1
+
 // Modes of a write's deadline.
 const (
 	LifeSet  LifeMode = iota // Due becomes the deadline, 0 for none
@@ -32,7 +35,7 @@ type Write struct {
 	Owner      string // copied; used where OwnerSet, else an update keeps the owner
 	OwnerSet   bool
 	If         Condition
-	Explicit   bool // the caller states creation: it has seen that the key is absent, or tells insert from update
+	Explicit   bool // with Always: the caller has seen that the key is absent and means to create it
 	Due        int64
 	Life       LifeMode
 	NeedBefore bool // fill Result.Before
@@ -112,7 +115,7 @@ func (o *op) admit(w *Write, exists bool) error {
 	grow := int64(len(w.Value))
 	switch {
 	case exists:
-		v := &o.e.state.Births[0].Value
+		v := &o.current().Value
 		grow -= int64(len(v.Bytes))
 		if w.OwnerSet {
 			grow += int64(len(w.Owner) - len(v.Owner))
@@ -131,9 +134,9 @@ func (o *op) admit(w *Write, exists bool) error {
 
 func (w *Write) upsert() bool { return w.If == Always && !w.Explicit }
 
-// update writes the registers of the highest birth.
+// update writes the registers of the current birth.
 func (o *op) update(w *Write, value []byte) {
-	b := &o.e.state.Births[0]
+	b := o.current()
 	latest, _ := o.e.state.Winner(o.t.cfg.Origins, o.floor)
 	owner := latest.Value.Owner
 	if w.OwnerSet && w.Owner != owner {
@@ -147,7 +150,8 @@ func (o *op) update(w *Write, value []byte) {
 	o.takeDot(false)
 }
 
-// create makes a birth. It is weak where an upsert could not know of a tombstone that is on its way.
+// create makes a birth. An upsert's is weak: it yields to a tombstone's hold that is on its way. It is not where the
+// caller has seen the key missing on a node that knows the tombstone.
 func (o *op) create(w *Write, value []byte) {
 	version := o.stamp()
 	if o.e == nil {
@@ -157,7 +161,7 @@ func (o *op) create(w *Write, value []byte) {
 	birth := record.Birth{
 		ID:   version,
 		Seq:  o.seq,
-		Weak: w.upsert() && o.e.state.Tomb.At == 0,
+		Weak: w.If == Always && (!w.Explicit || o.e.state.Tomb.At == 0),
 	}
 	if life := o.t.cfg.Lifetime; life > 0 {
 		birth.Absolute = o.at + life.Milliseconds()
@@ -189,29 +193,11 @@ func newValue(v record.Version, typ uint8, owner string, data []byte) record.Val
 // setDeadline writes b's deadline register and forgets the local touch. pad is what the promise exceeds the deadline
 // by; the absolute lifetime is never exceeded.
 func (o *op) setDeadline(b *record.Birth, v record.Version, due, pad int64) {
-	due = capDue(due, b.Absolute)
+	due = record.CapDue(min(due, maxDue), b.Absolute)
 	d := record.Deadline{Version: v, Due: due}
 	if due != 0 {
-		d.Promise = max(due, capDue(satAdd(due, pad), b.Absolute))
+		d.Promise = record.CapDue(due+pad, b.Absolute)
 	}
-	b.Latest = max(b.Latest, record.LatestOf(d, b.Deadline, o.t.cfg.Lifetime))
-	b.Deadline = d
-	if o.e != nil {
-		o.e.touchAt, o.e.touchDue = 0, 0
-	}
-}
-
-// capDue keeps a deadline, 0 for none, within the absolute lifetime, 0 for none.
-func capDue(due, absolute int64) int64 {
-	if absolute != 0 && (due == 0 || due > absolute) {
-		return absolute
-	}
-	return due
-}
-
-func satAdd(a, b int64) int64 {
-	if a > never-b {
-		return never
-	}
-	return a + b
+	b.SetDeadline(d, o.t.cfg.Lifetime)
+	o.e.touch = nil
 }
