@@ -1,0 +1,101 @@
+package sim
+
+import (
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// takeAcked is promise 4: what was acknowledged is held by as many others as it says, so the writer may die now. And
+// sometimes it does.
+func (n *Node) takeAcked(a engine.Acked) {
+	w := n.world
+	await, ok := n.awaits[a.ID]
+	if !ok {
+		w.fail("promise 4", "%s: an answer to no question: %d", nodeName(n.id), a.ID)
+		return
+	}
+	delete(n.awaits, a.ID)
+	w.logNode(n, "acked dot %d: %d peers, met %v", await.seq, a.Peers, a.Met)
+	if w.now > await.since+ackTimeout+slack && !w.opts.Faults.Has(Pause) {
+		w.fail("promise 4", "%s: dot %d is answered after %v", nodeName(n.id), await.seq, w.now-await.since)
+	}
+	if a.Peers == 0 {
+		return
+	}
+	holders := 0
+	for _, m := range w.ours() {
+		if m != n && m.up && m.holds(n, &await) {
+			holders++
+		}
+	}
+	if holders+w.crashes-await.crashes < a.Peers {
+		n.broken("promise 4", await.key, "dot %d is confirmed by %d peers, held by %d", await.seq, a.Peers, holders)
+		return
+	}
+	if a.Met {
+		w.stats.Acked++
+	}
+	if a.Met && !w.healed && w.opts.Faults.Has(Crash) && w.nemesis.IntN(8) == 0 {
+		w.doom(n)
+	}
+}
+
+// slack is how late a timer may be: datagrams are handled one by one and take no time.
+const slack = 1000 * 1000 // a millisecond
+
+// doom crashes a node as soon as its step is over.
+func (w *World) doom(n *Node) {
+	life := n.life
+	w.after(0, func() {
+		if n.life == life && !w.healed {
+			w.stats.Faults[Crash]++
+			w.logNode(n, "dies right after an acknowledged write")
+			n.crash()
+			w.restartAfter(n, maxStroke/4)
+		}
+	})
+}
+
+// holds reports whether the node has everything that the write of another made.
+func (n *Node) holds(writer *Node, a *awaited) bool {
+	ref, known := n.origins.Lookup(writer.origin)
+	if !known {
+		return false
+	}
+	for _, v := range n.machine.Offer() {
+		if v.Origin == ref && v.Set.Contains(a.seq) {
+			return n.includes(a.key, &a.state)
+		}
+	}
+	return false
+}
+
+// includes reports whether merging state, which is in the observer's terms, would add nothing that can still be seen.
+func (n *Node) includes(k record.Key, state *record.State) bool {
+	var s record.State
+	n.table.Load(k, &s)
+	mine := n.globalState(&s)
+	if mine.Tomb.At < state.Tomb.At {
+		return false
+	}
+	for i := range state.Births {
+		if !n.includesBirth(k, &mine, &state.Births[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
+	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) {
+		return true
+	}
+	for i := range mine.Births {
+		m := &mine.Births[i]
+		if m.ID == b.ID {
+			o := n.world.origins
+			return !o.Later(b.Value.Version, m.Value.Version) && !o.Later(b.Deadline.Version, m.Deadline.Version)
+		}
+	}
+	return false
+}

@@ -1,0 +1,238 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// watcher is what one incarnation of a node was seen to hold: what it may not forget.
+type watcher struct {
+	root  uint64
+	at    time.Duration // of the last look at what expires
+	keys  map[record.Key]*seen
+	state record.State // scratch
+}
+
+// seen is the most that a node was seen to know of a key.
+type seen struct {
+	tomb     hlc.Stamp
+	hold     hlc.Stamp
+	until    int64
+	births   map[record.Version]seenBirth // in the node's own terms
+	touchDue int64                        // of a change of the deadline that this node acknowledged
+	touchAt  hlc.Stamp                    // when; a later register overrides it
+}
+
+type seenBirth struct {
+	value, deadline record.Version
+	latest          int64
+}
+
+// lookEvery is how often what only time changes is looked at.
+const lookEvery = 50 * time.Millisecond
+
+func (c *watcher) reset() {
+	*c = watcher{keys: make(map[record.Key]*seen)}
+}
+
+func (c *watcher) of(k record.Key) *seen {
+	s := c.keys[k]
+	if s == nil {
+		s = &seen{births: make(map[record.Version]seenBirth)}
+		c.keys[k] = s
+	}
+	return s
+}
+
+// check looks at a node after a step: at everything when its table changed, and now and then because time passed.
+func (n *Node) check() {
+	w := n.world
+	if !n.up || w.err != nil {
+		return
+	}
+	root := n.root()
+	if root == n.watch.root && w.now < n.watch.at+lookEvery {
+		return
+	}
+	n.watch.root, n.watch.at = root, w.now
+	w.stats.Checks++
+	for _, k := range w.ledger.keys {
+		n.checkKey(k)
+	}
+}
+
+// checkKey holds what the node has of a key against what it had and what was ever done.
+func (n *Node) checkKey(k record.Key) {
+	s := &n.watch.state
+	if !n.table.Load(k, s) {
+		*s = record.State{Births: s.Births[:0]}
+	}
+	h, was := n.world.ledger.of(k), n.watch.of(k)
+	if s.IsEmpty() && was.tomb == 0 && len(was.births) == 0 {
+		return
+	}
+	if n.other != isOther(k) && !s.IsEmpty() {
+		n.broken("promise 7", k, "holds a session of the other cluster")
+		return
+	}
+	n.checkTomb(k, s, h, was)
+	for i := range s.Births {
+		n.checkBirth(k, s, &s.Births[i], h, was)
+	}
+	n.checkForgotten(k, s, was)
+	n.checkVisible(k, s, was)
+}
+
+func (n *Node) broken(promise string, k record.Key, format string, args ...any) {
+	n.world.fail(promise, "%s, key %q: %s; it holds %s", nodeName(n.id), k.Name, fmt.Sprintf(format, args...), n.describe(k))
+}
+
+func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
+	if s.Tomb.At < was.tomb && n.clusterMillis() < was.until {
+		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.tomb, was.until)
+	}
+	if t := s.Tomb.At; t != 0 && t != was.tomb && !h.hasTomb(t) {
+		n.broken("promise 8", k, "has a tombstone %v that nobody made", t)
+	}
+	if s.Tomb.At != 0 {
+		was.tomb = max(was.tomb, s.Tomb.At)
+		was.hold = max(was.hold, s.Tomb.Hold)
+		was.until = max(was.until, s.Tomb.Until)
+	}
+}
+
+func (h *history) hasTomb(t hlc.Stamp) bool {
+	for _, known := range h.tombs {
+		if known == t {
+			return true
+		}
+	}
+	return false
+}
+
+// checkBirth is promise 3, and that nothing is made up.
+func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *history, was *seen) {
+	id := n.global(b.ID)
+	fact, known := h.births[id]
+	switch {
+	case !known:
+		n.broken("promise 8", k, "has a birth %v that nobody made", b.ID)
+	case fact.weak != b.Weak || fact.seq != b.Seq:
+		n.broken("promise 8", k, "has birth %v with marks that it was not made with", b.ID)
+	case b.ID.At <= was.tomb:
+		n.broken("promise 3", k, "birth %v lives under tombstone %v", b.ID, was.tomb)
+	case b.Weak && b.ID.At <= was.hold:
+		n.broken("promise 3", k, "weak birth %v lives under the hold %v", b.ID, was.hold)
+	case b.ID.At <= n.floorSeen(k.DB):
+		if v, ok := n.table.Get(n.wall(), k); ok && v.Birth.At <= n.floorSeen(k.DB) {
+			n.broken("promise 3", k, "birth %v is visible under its database's floor", b.ID)
+		}
+	}
+	hash, written := h.values[n.global(b.Value.Version)]
+	switch {
+	case !written || hash != b.Value.Hash:
+		n.broken("promise 8", k, "has a value that nobody wrote to this key")
+	case record.ContentHash(b.Value.Type, b.Value.Owner, b.Value.Bytes) != b.Value.Hash:
+		n.broken("promise 8", k, "has a value that is not what its hash says")
+	}
+	had := was.births[b.ID]
+	if n.origins.Later(had.value, b.Value.Version) || n.origins.Later(had.deadline, b.Deadline.Version) || had.latest > b.Latest {
+		n.broken("promise 2", k, "a register of birth %v went back", b.ID)
+	}
+	was.births[b.ID] = seenBirth{b.Value.Version, b.Deadline.Version, b.Latest}
+}
+
+// floorSeen is the highest floor that this node was seen to hold.
+func (n *Node) floorSeen(db uint8) hlc.Stamp {
+	if s := n.watch.keys[record.FloorKey(db)]; s != nil {
+		return s.tomb
+	}
+	return 0
+}
+
+// checkForgotten: a birth goes for one of four reasons only.
+func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
+	if len(was.births) == len(s.Births) {
+		return
+	}
+	for id, had := range was.births {
+		if holdsBirth(s, id) {
+			continue
+		}
+		floor := n.floorSeen(k.DB)
+		switch {
+		case id.At <= max(was.tomb, was.hold, floor), had.latest <= n.clusterMillis(), crowded(s):
+			delete(was.births, id)
+		default:
+			n.broken("promise 2", k, "forgets birth %v, promised until %d, at %d", id, had.latest, n.clusterMillis())
+			return
+		}
+	}
+}
+
+func holdsBirth(s *record.State, id record.Version) bool {
+	for i := range s.Births {
+		if s.Births[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func crowded(s *record.State) bool { return len(s.Births) >= record.MaxBirths }
+
+// checkVisible is promise 5: nothing is hidden before what was promised, nor shown long after.
+func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
+	if _, floor := k.IsFloor(); floor {
+		return
+	}
+	view, visible := n.table.Get(n.wall(), k)
+	value, d := s.Winner(n.origins, n.floorSeen(k.DB))
+	now := n.clusterMillis()
+	switch {
+	case d == nil && visible:
+		n.broken("promise 3", k, "shows a session that it does not hold")
+	case d == nil:
+		return
+	case !visible && (d.Deadline.Due == 0 || now < d.Deadline.Promise):
+		n.broken("promise 5", k, "hidden at %d", now)
+	case visible && d.Deadline.Due != 0 && now >= d.Deadline.Promise+maxSkew.Milliseconds():
+		n.broken("promise 5", k, "visible at %d", now)
+	case visible && view.Version != value.Value.Version:
+		n.broken("promise 1", k, "a read gives another value than the latest")
+	}
+	was.forgetTouch(d.Deadline.At > was.touchAt)
+	if !visible && now < was.touchDue && !n.leaving {
+		n.broken("promise 5", k, "hidden at %d, and a touch was acknowledged until %d", now, was.touchDue)
+	}
+}
+
+// takeGarbage delivers what nobody with the key has made: promise 8, it moves counters and nothing else.
+func (n *Node) takeGarbage(p *packet) {
+	n.poll()
+	if !n.runs() {
+		return
+	}
+	root, members, offer := n.root(), len(n.machine.Members(n.time())), vectorSum(n)
+	n.machine.Step(n.time(), engine.Datagram{Data: p.data, From: p.from, Multicast: p.multicast})
+	if n.root() != root || len(n.machine.Members(n.time())) != members || vectorSum(n) != offer {
+		n.world.fail("promise 8", "%s is changed by garbage", nodeName(n.id))
+	}
+	frames := n.machine.Counters().FramesOut
+	n.poll()
+	if now := n.machine.Counters().FramesOut; now != frames {
+		n.world.fail("promise 7", "%s sends %d frames because of garbage", nodeName(n.id), now-frames)
+	}
+}
+
+// vectorSum is a number that changes with what the node holds.
+func vectorSum(n *Node) (sum uint64) {
+	for _, v := range n.machine.Offer() {
+		sum += n.origins.Hash(v.Origin) ^ v.Set.Hash()
+	}
+	return sum
+}

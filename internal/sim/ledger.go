@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// ledger is what the observer knows to have been done, on any node, in the order of the run. Its origins are the
+// world's: those of nodes are translated.
+type ledger struct {
+	keys   []record.Key // all that were ever used, in order of first use
+	known  map[record.Key]*history
+	values int                          // written so far: makes each one differ
+	atHeal map[record.Key]*record.State // what the core held when it was healed
+}
+
+// history is everything that was done to a key.
+type history struct {
+	births    map[record.Version]birthFact
+	values    map[record.Version]uint64 // content hash
+	deadlines map[record.Version]record.Deadline
+	tombs     []hlc.Stamp // every tombstone stamp that a destroy made
+}
+
+type birthFact struct {
+	weak bool
+	seq  uint64
+}
+
+func (l *ledger) init() { l.known = make(map[record.Key]*history) }
+
+func (l *ledger) of(k record.Key) *history {
+	h := l.known[k]
+	if h == nil {
+		h = &history{
+			births:    make(map[record.Version]birthFact),
+			values:    make(map[record.Version]uint64),
+			deadlines: make(map[record.Version]record.Deadline),
+		}
+		l.known[k] = h
+		l.keys = append(l.keys, k)
+	}
+	return h
+}
+
+// enter records what the local operations of n have made of the key: everything in its state that bears n's name.
+func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
+	h := l.of(k)
+	self := n.self()
+	for i := range s.Births {
+		b := &s.Births[i]
+		if b.ID.By == self {
+			h.births[n.global(b.ID)] = birthFact{weak: b.Weak, seq: b.Seq}
+		}
+		if b.Value.By == self {
+			h.values[n.global(b.Value.Version)] = b.Value.Hash
+		}
+		if b.Deadline.By == self {
+			h.deadlines[n.global(b.Deadline.Version)] = b.Deadline
+		}
+	}
+	if t := s.Tomb.At; t != 0 && !slices.Contains(h.tombs, t) {
+		h.tombs = append(h.tombs, t)
+	}
+}
+
+// global is the version in the observer's terms.
+func (n *Node) global(v record.Version) record.Version {
+	v.By = n.globalRef(v.By)
+	return v
+}
+
+func (n *Node) globalRef(ref record.Ref) record.Ref {
+	for int(ref) >= len(n.refs) {
+		n.refs = append(n.refs, n.world.origins.Intern(n.origins.Origin(record.Ref(len(n.refs)))))
+	}
+	return n.refs[ref]
+}
+
+// globalState is a copy of s in the observer's terms.
+func (n *Node) globalState(s *record.State) record.State {
+	c := s.Clone()
+	for i := range c.Births {
+		b := &c.Births[i]
+		b.ID, b.Value.Version, b.Deadline.Version = n.global(b.ID), n.global(b.Value.Version), n.global(b.Deadline.Version)
+	}
+	return c
+}

@@ -1,0 +1,278 @@
+package sim
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+// Node is a machine in the network with what runs on it, if anything does.
+type Node struct {
+	world   *World
+	id      int
+	other   bool // of the other cluster
+	addr    netip.AddrPort
+	keyring *seal.Keyring
+	dice    *rand.Rand
+	skew    time.Duration
+
+	life    int // grows with each start and crash: what belongs to an earlier one is void
+	up      bool
+	paused  bool
+	leaving bool
+	core    bool // lives on after the healing
+
+	origin  record.Origin
+	origins *record.Origins
+	refs    []record.Ref // the world's, by this node's
+	clock   *hlc.Clock
+	table   *table.Table
+	machine *engine.Machine
+	out     engine.Output
+
+	timerAt   time.Duration // of the earliest timer in the queue
+	busyUntil time.Duration // of a slow node
+	inbox     []*packet
+	inboxSize int
+	spins     int // polls at one moment
+	spinAt    time.Duration
+
+	fetch  *fetch
+	awaits map[uint64]awaited
+	nextID uint64
+	watch  watcher
+}
+
+const (
+	never     = time.Duration(math.MaxInt64)
+	maxSpins  = 10_000 // Steps and Polls of one node at one moment
+	startWait = 100 * time.Microsecond
+)
+
+// time is what time.Now says on the node.
+func (n *Node) time() time.Time { return moment(n.world.now, n.skew) }
+
+// wall is the node's wall clock in Unix milliseconds.
+func (n *Node) wall() int64 { return n.time().UnixMilli() }
+
+// start runs a new incarnation, which knows nothing.
+func (n *Node) start() {
+	w := n.world
+	n.life++
+	n.up, n.paused, n.leaving = true, false, false
+	n.origin.Node = record.NodeID{0: byte(n.id*37 + 1), 7: byte(n.id)} // their order is not that of the ids
+	binary.BigEndian.PutUint64(n.origin.Incarnation[:8], uint64(n.wall())<<16)
+	binary.BigEndian.PutUint64(n.origin.Incarnation[6:14], n.dice.Uint64())
+	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
+	n.out = engine.Output{}
+	n.awaits = make(map[uint64]awaited)
+	n.timerAt, n.busyUntil = never, 0
+	n.table = n.newTable()
+	n.watch.reset()
+	cfg := engine.Config{
+		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
+		Ack: w.opts.Ack, MaxPayload: w.opts.Payload, MaxSkew: maxSkew,
+	}
+	binary.BigEndian.PutUint64(cfg.Seed[:], n.dice.Uint64())
+	var err error
+	if n.machine, err = engine.New(cfg); err != nil {
+		w.fail("setup", "engine.New: %v", err)
+		return
+	}
+	w.logNode(n, "starts as %x/%x", n.origin.Node[:4], n.origin.Incarnation[15:])
+	n.poll()
+}
+
+func (n *Node) newTable() *table.Table {
+	return table.New(table.Config{
+		Self: n.origin, Origins: n.origins, Clock: n.clock, MaxSkew: maxSkew,
+		Lifetime: n.world.opts.Lifetime, Hold: n.world.opts.LogoutHold,
+	})
+}
+
+// root is the fingerprint of all the node holds.
+func (n *Node) root() uint64 { return n.table.Root() }
+
+// self is the node's own origin, in its own terms.
+func (n *Node) self() record.Ref { return n.origins.Intern(n.origin) }
+
+func nodeName(id int) string { return "node-" + string(rune('a'+id)) }
+
+// crash loses everything but the network address.
+func (n *Node) crash() {
+	n.life++
+	n.world.crashes++
+	n.up, n.paused = false, false
+	n.machine, n.table = nil, nil
+	n.dropFetch()
+	n.flushInbox()
+}
+
+func (n *Node) flushInbox() {
+	for _, p := range n.inbox {
+		n.world.release(p)
+	}
+	n.inbox, n.inboxSize = n.inbox[:0], 0
+}
+
+// runs reports whether the node executes anything at present.
+func (n *Node) runs() bool { return n.up && !n.paused }
+
+// arrive takes a datagram from the network: into the socket's buffer when the node has no time for it.
+func (n *Node) arrive(p *packet) {
+	w := n.world
+	if !n.up || w.healed && p.sender != nil && p.life != p.sender.life {
+		w.release(p)
+		return
+	}
+	if n.paused || n.busyUntil > w.now {
+		n.wait(p)
+		return
+	}
+	n.take(p)
+	n.poll()
+	n.rest()
+}
+
+// socketOverhead is what the kernel charges for a datagram beside its bytes.
+const socketOverhead = 256
+
+func (n *Node) wait(p *packet) {
+	size := len(p.data) + socketOverhead
+	if n.inboxSize+size > n.world.opts.SocketBytes {
+		n.world.stats.Faults[SmallBuffer]++
+		n.world.release(p)
+		return
+	}
+	n.inbox = append(n.inbox, p)
+	n.inboxSize += size
+}
+
+// rest makes a slow node busy for a while, after which it takes what waits.
+func (n *Node) rest() {
+	cost := n.world.opts.NodeCost
+	if cost == 0 || n.world.healed || n.id%3 != 0 {
+		return
+	}
+	n.busyUntil = n.world.now + cost
+	life := n.life
+	n.world.after(cost, func() {
+		if n.life == life {
+			n.drain(1)
+		}
+	})
+}
+
+// drain takes up to limit waiting datagrams.
+func (n *Node) drain(limit int) {
+	if !n.runs() || len(n.inbox) == 0 {
+		return
+	}
+	taken := min(limit, len(n.inbox))
+	for _, p := range n.inbox[:taken] {
+		n.inboxSize -= len(p.data) + socketOverhead
+		n.take(p)
+		if !n.up {
+			return
+		}
+	}
+	n.inbox = append(n.inbox[:0], n.inbox[taken:]...)
+	n.poll()
+	n.rest()
+}
+
+// take hands a datagram to the machine.
+func (n *Node) take(p *packet) {
+	w := n.world
+	if p.garbage {
+		n.takeGarbage(p)
+	} else {
+		n.machine.Step(n.time(), engine.Datagram{Data: p.data, From: p.from, Multicast: p.multicast})
+	}
+	w.release(p)
+	n.check()
+}
+
+// timer is a timer of the queue; only the latest set counts.
+func (n *Node) timer(at time.Duration) {
+	if at != n.timerAt {
+		return
+	}
+	n.timerAt = never
+	if n.runs() {
+		n.poll()
+		n.check()
+	}
+}
+
+// step hands the machine anything but a datagram.
+func (n *Node) step(in engine.Input) {
+	if n.runs() {
+		n.machine.Step(n.time(), in)
+		n.poll()
+		n.check()
+	}
+}
+
+// poll carries out what the machine wants to be done.
+func (n *Node) poll() {
+	w := n.world
+	if w.err != nil || !n.runs() {
+		return
+	}
+	n.noteSpin()
+	life := n.life
+	n.machine.Poll(n.time(), &n.out)
+	for i := range n.out.Frames {
+		w.transmit(n, n.out.Frames[i].Data, n.out.Frames[i].To)
+	}
+	for _, f := range n.out.Fetches {
+		n.startFetch(f)
+	}
+	for _, e := range n.out.Events {
+		n.takeEvent(e)
+	}
+	for _, a := range n.out.Acked {
+		n.takeAcked(a)
+	}
+	if n.life == life {
+		n.setTimer()
+	}
+}
+
+func (n *Node) noteSpin() {
+	if n.spinAt != n.world.now {
+		n.spinAt, n.spins = n.world.now, 0
+	}
+	if n.spins++; n.spins > maxSpins {
+		n.world.fail("promise 8", "node %d spins: %d polls at one moment", n.id, n.spins)
+	}
+}
+
+func (n *Node) setTimer() {
+	d := n.machine.Deadline()
+	if d.IsZero() {
+		return
+	}
+	at := max(n.world.now+time.Microsecond, n.world.now+d.Sub(n.time()))
+	if at < n.timerAt {
+		n.timerAt = at
+		n.world.queue.push(event{at: at, timer: n})
+	}
+}
+
+func (n *Node) takeEvent(e engine.Event) {
+	n.world.logNode(n, "event %d state %v member %s", e.Kind, e.State, e.Member.Name)
+	if e.Kind == engine.EventLeft {
+		n.world.logNode(n, "left")
+		n.crash()
+	}
+}

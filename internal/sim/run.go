@@ -1,0 +1,59 @@
+package sim
+
+import (
+	"io"
+	"time"
+)
+
+// Run runs a world to its end. The error says which promise was broken, when and how. What happened goes to log, line
+// by line, unless that is nil.
+func Run(o Options, log io.Writer) (Stats, error) {
+	var tr *trace
+	if log != nil {
+		tr = newTrace(log)
+	}
+	w := newWorld(o, tr)
+	w.log("%v", o)
+	for _, n := range w.nodes {
+		w.after(time.Duration(w.work.Int64N(int64(bootSpread))), func() {
+			if !n.up {
+				n.start()
+			}
+		})
+		w.everySweep(n)
+	}
+	begin := time.Duration(0)
+	if o.Boot {
+		begin = bootTime
+	}
+	w.after(begin, w.unleash)
+	w.after(begin, w.scheduleWork)
+	w.run(begin+o.Chaos, nil)
+	if w.err == nil {
+		w.heal()
+		w.converge()
+	}
+	if w.err == nil {
+		w.checkHealed()
+	}
+	w.stats.Virtual = w.now
+	return w.stats, w.err
+}
+
+const (
+	bootSpread = 50 * time.Millisecond // within which the nodes start
+	bootTime   = 2 * time.Second       // until they know each other
+	sweepEvery = time.Second
+)
+
+// everySweep does what the shell does once a second.
+func (w *World) everySweep(n *Node) {
+	w.after(sweepEvery, func() {
+		if n.runs() {
+			for n.table.Sweep(n.wall()) {
+			}
+			n.check()
+		}
+		w.everySweep(n)
+	})
+}
