@@ -1,0 +1,161 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// ErrClosed is returned by what a closed node cannot do any more.
+var ErrClosed = errors.New("the node is closed")
+
+// wrote is the table's hook after a local write.
+func (n *Node) wrote() {
+	select {
+	case n.wake <- struct{}{}:
+	default: // the driver is awake already
+	}
+}
+
+// driver lets the machine work when it was woken or its deadline passes.
+func (n *Node) driver() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.wake:
+		case <-timer.C:
+		}
+		n.drive(true, func(m *engine.Machine, now time.Time) {
+			m.Step(now, engine.Wrote{})
+			for _, a := range n.awaits.take() {
+				m.Step(now, a)
+			}
+		})
+		n.core.Lock()
+		armed := n.core.armed
+		n.core.Unlock()
+		if !armed.IsZero() {
+			timer.Reset(time.Until(armed))
+		}
+	}
+}
+
+// received is called by the readers with what came; the packets are the link's again when it returns.
+func (n *Node) received(packets []link.Packet) {
+	n.drive(false, func(m *engine.Machine, now time.Time) {
+		for i := range packets {
+			p := &packets[i]
+			m.Step(now, engine.Datagram{Data: p.Data, From: p.From, Multicast: p.Multicast})
+		}
+	})
+}
+
+// step gives the machine one input from outside.
+func (n *Node) step(in engine.Input) {
+	n.drive(false, func(m *engine.Machine, now time.Time) { m.Step(now, in) })
+}
+
+// drive runs f on the machine, polls it, and then, the machine being free again, carries out what it asks for. The
+// driver passes its own name, since it looks at the deadline by itself.
+func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
+	out := n.outputs.Get().(*engine.Output)
+	now := time.Now()
+	n.core.Lock()
+	m := n.core.machine
+	f(m, now)
+	m.Poll(now, out)
+	deadline := m.Deadline()
+	early := !deadline.IsZero() && (n.core.armed.IsZero() || deadline.Before(n.core.armed))
+	if isDriver || early {
+		n.core.armed = deadline
+	}
+	peers, state := m.Peers(), m.State()
+	n.core.Unlock()
+
+	n.peers.Store(int32(peers))
+	n.state.Store(uint32(state))
+	if early && !isDriver {
+		n.wrote() // the driver sets its timer anew
+	}
+	n.carryOut(out)
+	n.outputs.Put(out)
+}
+
+func (n *Node) carryOut(out *engine.Output) {
+	if len(out.Frames) > 0 {
+		n.transmit(out.Frames)
+	}
+	for _, a := range out.Acked {
+		n.awaits.finish(a)
+	}
+	for _, f := range out.Fetches {
+		n.startFetch(f)
+	}
+	for _, e := range out.Events {
+		n.tell(e)
+	}
+}
+
+// transmit sends the frames in their order.
+func (n *Node) transmit(frames []engine.Frame) {
+	n.tx.Lock()
+	batch := n.tx.batch[:0]
+	for _, f := range frames {
+		batch = append(batch, link.Datagram{Data: f.Data, To: f.To, Multicast: !f.To.IsValid()})
+	}
+	err := n.sockets.Send(batch)
+	clear(batch)
+	n.tx.batch = batch
+	n.tx.Unlock()
+	if tooLarge := (*link.SizeError)(nil); errors.As(err, &tooLarge) && tooLarge.Limit > 0 {
+		n.step(engine.PayloadLimit{Bytes: tooLarge.Limit})
+	}
+}
+
+func (n *Node) tell(e engine.Event) {
+	switch e.Kind {
+	case engine.EventSynced:
+		n.once.synced.Do(func() { close(n.synced) })
+	case engine.EventLeft:
+		n.once.left.Do(func() { close(n.left) })
+	}
+	if n.cfg.OnEvent != nil {
+		n.cfg.OnEvent(e)
+	}
+}
+
+// linkChanged is told by the link that its interface went or came.
+func (n *Node) linkChanged(what string) {
+	n.cfg.Log.Warn("network interface changed", "what", what)
+	if n.link != nil {
+		n.step(engine.PayloadLimit{Bytes: n.link.MTUPayload()})
+	}
+	n.step(engine.LinkChanged{})
+}
+
+// Members lists this node and every peer.
+func (n *Node) Members() []engine.Member {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Members(time.Now())
+}
+
+// Counters are the protocol's.
+func (n *Node) Counters() engine.Counters {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Counters()
+}
+
+// offer is what this node holds, for a transfer that starts now.
+func (n *Node) offer() ([]wire.Vector, wire.MemberState) {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Offer(), n.core.machine.State()
+}

@@ -1,0 +1,154 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/stream"
+	"github.com/sessioncast/sessioncast/internal/transfer"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// fetches is the transfer under way to this node: at most one.
+type fetches struct {
+	sync.Mutex
+	stop context.CancelFunc
+}
+
+func (f *fetches) cancel() {
+	f.Lock()
+	defer f.Unlock()
+	if f.stop != nil {
+		f.stop()
+	}
+}
+
+// errWrongDonor: the address belongs to another node by now.
+var errWrongDonor = errors.New("the stream leads to another node than the donor")
+
+// startFetch carries out what the machine asked for, in place of what it asked for before.
+func (n *Node) startFetch(f engine.Fetch) {
+	n.fetches.Lock()
+	if n.fetches.stop != nil {
+		n.fetches.stop()
+	}
+	ctx, stop := context.WithCancel(n.ctx)
+	n.fetches.stop = stop
+	n.fetches.Unlock()
+	n.wg.Go(func() {
+		defer stop()
+		done := engine.FetchDone{ID: f.ID}
+		done.NoRoom, done.Err = n.fetch(ctx, f)
+		if done.Err != nil && ctx.Err() == nil {
+			n.cfg.Log.Warn("state transfer failed", "donor", f.To, "error", done.Err)
+		}
+		n.step(done)
+	})
+}
+
+func (n *Node) fetch(ctx context.Context, f engine.Fetch) (noRoom bool, err error) {
+	to := f.To
+	if n.link != nil {
+		to = n.link.Zoned(to)
+	}
+	conn, err := stream.Dial(ctx, to, n.identity())
+	if err != nil {
+		return false, err
+	}
+	defer context.AfterFunc(ctx, conn.Close)()
+	defer conn.Close()
+	if conn.Peer() != f.Donor {
+		return false, errWrongDonor
+	}
+	taker := transfer.NewTaker(n.table, n.origins)
+	pull := taker.Pull(nil, n.clock.Read(time.Now().UnixMilli()), f.Cursor, f.Compare)
+	if err := conn.Send(byte(wire.StreamTypePull), pull); err != nil {
+		return false, err
+	}
+	return n.takeAll(conn, taker, f.ID)
+}
+
+// takeAll merges what the donor sends and tells the machine how far it is.
+func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, id uint64) (noRoom bool, err error) {
+	offered := false
+	for {
+		kind, body, err := conn.Receive()
+		if err != nil {
+			return false, err
+		}
+		p, err := taker.Take(wire.StreamType(kind), body, time.Now().UnixMilli())
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case p.Done:
+			return p.NoRoom, nil
+		case !offered:
+			offered = true
+			n.step(engine.FetchStarted{ID: id, Offer: cloneVectors(p.Offer)})
+		default:
+			n.step(engine.FetchProgress{ID: id, Cursor: p.Cursor})
+		}
+	}
+}
+
+func cloneVectors(list []wire.Vector) []wire.Vector {
+	c := make([]wire.Vector, len(list))
+	for i, v := range list {
+		c[i] = wire.Vector{Origin: v.Origin, Set: v.Set.Clone()}
+	}
+	return c
+}
+
+// serve answers one connection of the stream server: as donor, pull by pull.
+func (n *Node) serve(ctx context.Context, conn *stream.Conn) {
+	for ctx.Err() == nil {
+		kind, body, err := conn.Receive()
+		if err != nil {
+			return
+		}
+		if err := n.answer(conn, wire.StreamType(kind), body); err != nil {
+			n.cfg.Log.Debug("stream ended", "peer", conn.RemoteAddr(), "error", err)
+			return
+		}
+	}
+}
+
+func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) error {
+	if kind != wire.StreamTypePull {
+		return fmt.Errorf("unexpected message of type %d", kind)
+	}
+	var pull wire.StreamPull
+	decoder := wire.Decoder{Origins: n.origins}
+	if _, err := decoder.StreamPull(body, &pull); err != nil {
+		return err
+	}
+	offer, state := n.offer()
+	donor := transfer.NewDonor(n.table, n.origins, &pull, state, offer)
+	var buffer []byte
+	for {
+		kind, message, more := donor.Next(buffer[:0], n.clock.Read(time.Now().UnixMilli()))
+		if err := conn.Send(byte(kind), message); err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+		buffer = message
+	}
+}
+
+// identity is what this node proves on streams.
+func (n *Node) identity() stream.Identity {
+	id := stream.Identity{Self: n.self}
+	for _, key := range n.ring.IDs() {
+		if seed, ok := n.ring.DeriveFor(key, "stream identity", 32); ok {
+			id.Seeds = append(id.Seeds, [32]byte(seed))
+		}
+	}
+	return id
+}

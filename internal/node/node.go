@@ -1,0 +1,200 @@
+// Package node is one running node: it joins the pure core to sockets, streams, time and goroutines.
+//
+// A Node's methods are safe for concurrent use. Reads and writes of sessions go to its Table, which waits for nothing
+// here: a write wakes the driver, a goroutine that lets the Machine send. The Machine is guarded by one mutex, taken by
+// the socket's readers and the driver, never while anything is sent or received.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/stream"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// Sockets is what a Node needs of a network; *link.Link is one.
+type Sockets interface {
+	Receive(ctx context.Context, deliver func([]link.Packet)) error
+	Send(batch []link.Datagram) error
+	Close() error
+}
+
+// Node is a member of a cluster.
+type Node struct {
+	cfg     Config
+	self    record.Origin
+	started time.Time
+	origins *record.Origins
+	clock   *hlc.Clock
+	ring    *seal.Keyring
+	table   *table.Table
+	sockets Sockets
+	link    *link.Link // nil in tests without one
+	server  *stream.Server
+
+	core struct {
+		sync.Mutex
+		machine *engine.Machine
+		armed   time.Time // when the driver will look next
+	}
+	tx struct {
+		sync.Mutex
+		batch []link.Datagram
+	}
+	outputs sync.Pool
+	wake    chan struct{}
+	peers   atomic.Int32 // live synced ones
+	state   atomic.Uint32
+	synced  chan struct{} // closed when first synced
+	left    chan struct{} // closed when the drain is over
+	once    struct{ synced, left, closed sync.Once }
+
+	awaits  awaits
+	fetches fetches
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// Open starts a node: it opens its sockets and joins. It returns as soon as the node runs; WaitSynced waits until it has
+// the others' sessions.
+func Open(cfg Config) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg}
+	n.cfg.Network.OnChange = n.linkChanged
+	n.prepare()
+	if err := n.makeCore(); err != nil {
+		return nil, err
+	}
+	l, err := link.Open(n.cfg.Network)
+	if err != nil {
+		n.cancel()
+		return nil, err
+	}
+	n.link, n.sockets = l, l
+	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
+	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
+	n.run()
+	return n, nil
+}
+
+func (n *Node) prepare() {
+	n.started = time.Now()
+	n.self = newOrigin(n.cfg.Name, n.started)
+	n.origins, n.clock = new(record.Origins), new(hlc.Clock)
+	n.wake = make(chan struct{}, 1)
+	n.synced, n.left = make(chan struct{}), make(chan struct{})
+	n.outputs.New = func() any { return new(engine.Output) }
+	n.awaits.done = make(map[uint64]func(int))
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+}
+
+func (n *Node) makeCore() (err error) {
+	if n.ring, err = seal.NewKeyring(n.cfg.Cluster, n.cfg.Keys...); err != nil {
+		return fmt.Errorf("cluster key: %w", err)
+	}
+	n.table = table.New(table.Config{
+		Self: n.self, Origins: n.origins, Clock: n.clock, Secret: [16]byte(n.ring.Derive("table order", 16)),
+		MaxBytes: n.cfg.MaxMemory, MaxValue: n.cfg.MaxSession, MaxSkew: maxSkew,
+		Lifetime: n.cfg.Lifetime, Hold: n.cfg.Hold, OnWrite: n.wrote,
+	})
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	n.core.machine, err = engine.New(engine.Config{
+		Self: n.self, Name: n.cfg.Name, Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.ring,
+		Seed: seed, Ack: n.cfg.Ack, MaxSkew: maxSkew, ConfigHash: n.cfg.hash(),
+	})
+	return err
+}
+
+// run starts the goroutines.
+func (n *Node) run() {
+	n.wg.Go(func() {
+		if err := n.sockets.Receive(n.ctx, n.received); err != nil {
+			n.cfg.Log.Error("receiving stopped", "error", err)
+		}
+	})
+	n.wg.Go(n.driver)
+	n.wg.Go(n.housekeeper)
+}
+
+// Close leaves the cluster: writes are refused from now on, the last ones are given two seconds to reach the peers,
+// then it says goodbye and closes the sockets. A context that ends earlier cuts the wait short.
+func (n *Node) Close(ctx context.Context) error {
+	n.once.closed.Do(func() {
+		n.table.StopWrites()
+		n.step(engine.Leave{})
+		select {
+		case <-n.left:
+		case <-ctx.Done():
+		}
+		n.stop()
+	})
+	return nil
+}
+
+// Kill stops without a word, as a crash would; for tests.
+func (n *Node) Kill() { n.once.closed.Do(n.stop) }
+
+func (n *Node) stop() {
+	n.cancel()
+	n.fetches.cancel()
+	if n.server != nil {
+		n.server.Close()
+	}
+	_ = n.sockets.Close()
+	n.wg.Wait()
+	n.awaits.abandon()
+}
+
+// Table is where the sessions are.
+func (n *Node) Table() *table.Table { return n.table }
+
+// Self is this run of the node.
+func (n *Node) Self() record.Origin { return n.self }
+
+// Link is the sockets.
+func (n *Node) Link() *link.Link { return n.link }
+
+// Keyring is the cluster's keys.
+func (n *Node) Keyring() *seal.Keyring { return n.ring }
+
+// Started is when the node was opened.
+func (n *Node) Started() time.Time { return n.started }
+
+// State is this node's own.
+func (n *Node) State() wire.MemberState { return wire.MemberState(n.state.Load()) }
+
+// Ready reports whether the node has the others' sessions and takes writes.
+func (n *Node) Ready() bool { return n.State() == wire.Synced }
+
+// WaitSynced waits until the node is synced for the first time.
+func (n *Node) WaitSynced(ctx context.Context) error {
+	select {
+	case <-n.synced:
+		return nil
+	default:
+	}
+	select {
+	case <-n.synced:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the others' sessions: %w", ctx.Err())
+	case <-n.ctx.Done():
+		return ErrClosed
+	}
+}
