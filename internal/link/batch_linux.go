@@ -300,7 +300,7 @@ func (s *sender) address(i int, d Datagram) uint32 {
 	}
 	n := &s.names[i]
 	*n = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: hostOrder(to.Port()), Addr: to.Addr().As16()}
-	if ip := to.Addr(); ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsInterfaceLocalMulticast() {
+	if needsZone(to.Addr()) {
 		n.Scope_id = s.scope.Load()
 	}
 	return unix.SizeofSockaddrInet6

@@ -44,12 +44,14 @@ func (r *reader) read() ([]Packet, error) {
 type sender struct {
 	conn     *net.UDPConn
 	resolved Resolved
-	scope    atomic.Uint32 // the interface's index; the zone's name is enough here
+	scope    atomic.Uint32 // interface index, for link-local destinations
 	counters *counters
 }
 
 func newSender(conn *net.UDPConn, r Resolved, c *counters) (*sender, error) {
-	return &sender{conn: conn, resolved: r, counters: c}, nil
+	s := &sender{conn: conn, resolved: r, counters: c}
+	s.scope.Store(uint32(r.Interface.Index))
+	return s, nil
 }
 
 // send sends batch; refused is the size of the largest datagram that was too large, 0 when none was.
@@ -59,7 +61,7 @@ func (s *sender) send(batch []Datagram) (refused int, err error) {
 		if d.Multicast {
 			to = s.resolved.Group
 		}
-		n, err := s.conn.WriteToUDPAddrPort(d.Data, s.resolved.zoned(to))
+		n, err := s.conn.WriteToUDPAddrPort(d.Data, zoned(to, s.scope.Load()))
 		switch {
 		case err == nil:
 			s.counters.sendBatches.Add(1)

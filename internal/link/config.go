@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // What the original documents as its defaults, and what a node adds to them.
@@ -38,6 +39,8 @@ type Config struct {
 
 	OnChange func(string) // told, in a sentence, when the interface goes, comes back or is joined again; may be nil
 	System   System       // what to ask for interfaces; nil: this host
+
+	watchInterval time.Duration // shorter in tests
 }
 
 func (c *Config) validate() error {

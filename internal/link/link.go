@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +27,10 @@ type Packet struct {
 
 // Link is the sockets of one node.
 type Link struct {
-	resolved Resolved
-	system   System
-	onChange func(string)
+	resolved      Resolved
+	system        System
+	onChange      func(string)
+	watchInterval time.Duration
 
 	group    *net.UDPConn // bound to the group: hears it and nothing else
 	unicast  *net.UDPConn // bound to the own address: hears unicast, sends everything
@@ -50,7 +52,10 @@ func Open(c Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{resolved: r, system: c.system(), onChange: c.OnChange, closed: make(chan struct{})}
+	l := &Link{resolved: r, system: c.system(), onChange: c.OnChange, watchInterval: c.watchInterval, closed: make(chan struct{})}
+	if l.watchInterval == 0 {
+		l.watchInterval = watchInterval
+	}
 	l.mtu.Store(int64(r.Interface.MTU))
 	if err := l.open(); err != nil {
 		_ = l.Close()
@@ -110,7 +115,7 @@ func (l *Link) firstFreePort() error {
 }
 
 func (l *Link) takePort(port uint16) error {
-	addr := l.Zoned(netip.AddrPortFrom(l.resolved.Address, port))
+	addr := zoned(netip.AddrPortFrom(l.resolved.Address, port), uint32(l.resolved.Interface.Index))
 	conn, err := listenUnicast(l.resolved, addr)
 	if err != nil {
 		return fmt.Errorf("opening UDP %s: %w", addr, err)
@@ -133,14 +138,19 @@ func (l *Link) groupError(err error) error {
 }
 
 // Zoned adds the interface to a link-local address, which dialling one needs. Other addresses stay as they are.
-func (l *Link) Zoned(a netip.AddrPort) netip.AddrPort { return l.resolved.zoned(a) }
+func (l *Link) Zoned(a netip.AddrPort) netip.AddrPort { return zoned(a, l.sender.scope.Load()) }
 
-func (r Resolved) zoned(a netip.AddrPort) netip.AddrPort {
-	ip := a.Addr()
-	if ip.IsLinkLocalUnicast() && ip.Is6() || ip.IsLinkLocalMulticast() && ip.Is6() || ip.IsInterfaceLocalMulticast() {
-		return netip.AddrPortFrom(ip.WithZone(r.Interface.Name), a.Port())
+// zoned names the interface by number: the net package remembers the numbers of names for a minute, which is too long
+// where interfaces come and go.
+func zoned(a netip.AddrPort, index uint32) netip.AddrPort {
+	if !needsZone(a.Addr()) {
+		return a
 	}
-	return a
+	return netip.AddrPortFrom(a.Addr().WithZone(strconv.Itoa(int(index))), a.Port())
+}
+
+func needsZone(a netip.Addr) bool {
+	return a.Is6() && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
 }
 
 // Resolved says what was chosen and why.

@@ -81,7 +81,7 @@ func groupSockaddr(r Resolved) unix.Sockaddr {
 		return &unix.SockaddrInet4{Port: port, Addr: r.Group.Addr().As4()}
 	}
 	a := &unix.SockaddrInet6{Port: port, Addr: r.Group.Addr().As16()}
-	if r.zoned(r.Group).Addr().Zone() != "" {
+	if needsZone(r.Group.Addr()) {
 		a.ZoneId = uint32(r.Interface.Index)
 	}
 	return a

@@ -33,7 +33,7 @@ func (s interfaceState) String() string {
 // watch looks at the interface until the Link closes or ctx ends.
 func (l *Link) watch(ctx context.Context) {
 	last := interfaceState{l.resolved.Interface.Index, true, true}
-	for l.pause(ctx, watchInterval) {
+	for l.pause(ctx, l.watchInterval) {
 		last = l.look(last)
 	}
 }
