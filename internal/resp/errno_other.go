@@ -1,0 +1,10 @@
+//go:build !windows
+
+package resp
+
+import "syscall"
+
+var (
+	errInUse   error = syscall.EADDRINUSE
+	errRefused error = syscall.ECONNREFUSED
+)

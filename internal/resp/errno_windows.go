@@ -1,0 +1,8 @@
+package resp
+
+import "golang.org/x/sys/windows"
+
+var (
+	errInUse   error = windows.WSAEADDRINUSE
+	errRefused error = windows.WSAECONNREFUSED
+)

@@ -1,0 +1,45 @@
+package resp
+
+import "time"
+
+// Limits of what one peer may make the server hold or do. Those with a Redis counterpart answer with Redis's words.
+const (
+	maxItems           = 65_536    // items of one command (Redis: 1,048,576)
+	maxItemsNoAuth     = 10        // the same before AUTH, as in Redis
+	maxBulkNoAuth      = 16 << 10  // one argument, and one whole command, before AUTH, as in Redis
+	maxInline          = 64 << 10  // an inline command, or a length line, as in Redis
+	maxSkippedBulk     = 512 << 20 // a bulk announced longer is a protocol error, as in Redis; shorter ones are read past
+	maxCommandOverhead = 64 << 10  // what a command may have beside its one value
+	maxManyKeys        = 16 << 20  // a whole command that takes many keys (MSET, MGET, DEL …)
+
+	maxQueued      = 65_536   // commands between MULTI and EXEC
+	maxQueuedBytes = 16 << 20 // and their bytes
+	maxWatched     = 1024     // keys watched by one connection
+	maxMissing     = 1024     // destroyed keys that one connection is known to have read as missing
+	maxName        = 512      // bytes of a client name, library name or library version
+
+	defaultMaxClients = 10_000
+	defaultMaxValue   = 1 << 20
+	maxOutput         = 64 << 20  // replies that wait for one client
+	maxOutputTotal    = 512 << 20 // and for all of them
+	flushAt           = 256 << 10 // replies are written in between once there are this many bytes
+
+	readSize         = 64 << 10 // one read
+	readsPerTurn     = 4        // of one connection before the others have their turn
+	acceptsPerTurn   = 64
+	eventsPerWait    = 256
+	spareBuffers     = 8       // read buffers kept for reuse by all connections together
+	spareBufferBytes = 2 << 20 // larger ones go to the garbage collector
+	keptArgs         = 1024    // argument slots a connection keeps between commands
+
+	stallTimeout = 60 * time.Second // a client that reads none of its replies for so long is closed
+	closeTimeout = 2 * time.Second  // Close waits no longer for clients to take their replies
+	acceptPause  = 100 * time.Millisecond
+	keepAlive    = 300 * time.Second // TCP keep-alive, as Redis has it
+	maxWait      = 10 * time.Second  // WAIT … 0, and any longer one
+	maxScanCount = 10_000            // SCAN … COUNT
+
+	maxInvalidations = 65_536  // invalidation messages waiting to be sent; beyond, every tracking client forgets all it cached
+	maxPrefixes      = 64      // of CLIENT TRACKING … BCAST
+	maxTracked       = 1 << 20 // keys tracked for all clients together, as Redis's tracking-table-max-keys
+)

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package resp
+
+func newMover(s *Server, _ bool) mover { return newPorter(s) }

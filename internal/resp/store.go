@@ -1,0 +1,98 @@
+package resp
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+const (
+	errDestroyed = "DESTROYED session was destroyed a moment ago; who has read it as missing may create it anew (see --logout-hold)"
+	errFull      = "OOM command not allowed when used memory > 'maxmemory'."
+	errKeyTooBig = "ERR a key is longer than 512 bytes"
+	errClock     = "CLOCK this node's clock is too far ahead of its peers'; set it right, then writes are taken again"
+	errLeaving   = "READONLY this node is leaving its cluster and takes no writes"
+)
+
+// key is the table's name for an argument. It lies over the read buffer, and the table copies what it keeps.
+func (c *client) key(arg []byte) record.Key {
+	return record.Key{DB: uint8(c.db), Name: unsafe.String(unsafe.SliceData(arg), len(arg))}
+}
+
+// read looks a key up for a reader.
+func (c *client) read(arg []byte) (v table.View, ok bool) {
+	k := c.key(arg)
+	if c.track.on && c.current.flags&reads != 0 {
+		c.follow(k)
+	}
+	v, ok = c.s.cfg.Table.Get(c.s.nowMS, k)
+	if ok {
+		c.s.count.hits.Add(1)
+	} else {
+		c.s.count.misses.Add(1)
+		if c.current.flags&witness != 0 {
+			c.sawMissing(k)
+		}
+	}
+	return v, ok
+}
+
+// put writes a key. Refused by the logout hold, it is tried again as a creation where this connection has seen that the key
+// is gone: who has seen it gone means to create it.
+func (c *client) put(arg []byte, w *table.Write) (table.Result, error) {
+	k := c.key(arg)
+	res, err := c.s.cfg.Table.Put(c.s.nowMS, k, w)
+	if err == table.ErrDestroyed && c.knowsMissing(k) {
+		w.Explicit = true
+		res, err = c.s.cfg.Table.Put(c.s.nowMS, k, w)
+	}
+	c.wrote(res.Seq)
+	return res, err
+}
+
+// destroy ends a session as a logout does.
+func (c *client) destroy(arg []byte) (table.Result, error) {
+	res, err := c.s.cfg.Table.Destroy(c.s.nowMS, c.key(arg), true)
+	c.wrote(res.Seq)
+	return res, err
+}
+
+func (c *client) expire(arg []byte, due int64, cond table.ExpireCond) (table.Result, error) {
+	res, err := c.s.cfg.Table.Expire(c.s.nowMS, c.key(arg), due, cond)
+	c.wrote(res.Seq)
+	return res, err
+}
+
+func (c *client) wrote(seq uint64) { c.seq = max(c.seq, seq) }
+
+// failed answers a refusal of the table.
+func (c *client) failed(err error) {
+	switch {
+	case errors.Is(err, table.ErrDestroyed):
+		c.s.count.destroyed.Add(1)
+		c.fail(errDestroyed)
+	case errors.Is(err, table.ErrFull):
+		c.s.count.full.Add(1)
+		c.fail(errFull)
+	case errors.Is(err, table.ErrTooLarge):
+		c.fail(c.s.tooBigError(c.s.cfg.MaxValue + 1))
+	case errors.Is(err, table.ErrKeyTooLong):
+		c.fail(errKeyTooBig)
+	case errors.Is(err, table.ErrClock):
+		c.fail(errClock)
+	case errors.Is(err, table.ErrClosed):
+		c.fail(errLeaving)
+	default:
+		c.fail("ERR " + err.Error())
+	}
+}
+
+// defaultDue is the deadline of what is written without one.
+func (s *Server) defaultDue() int64 {
+	if s.cfg.SessionTTL == 0 {
+		return 0
+	}
+	return s.nowMS + s.cfg.SessionTTL.Milliseconds()
+}
