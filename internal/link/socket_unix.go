@@ -102,3 +102,8 @@ func listenUnicast(r Resolved, addr netip.AddrPort) (*net.UDPConn, error) {
 	}
 	return conn.(*net.UDPConn), nil
 }
+
+// temporary tells errors that a datagram socket reports about an earlier datagram.
+func temporary(err error) bool {
+	return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.EINTR)
+}

@@ -67,3 +67,8 @@ func setReceiveBuffer(conn *net.UDPConn, bytes int) (got int) {
 func setSendBuffer(*net.UDPConn) {}
 
 func kernelDrops(*net.UDPConn) uint64 { return 0 }
+
+// temporary tells errors that a datagram socket reports about an earlier datagram.
+func temporary(err error) bool {
+	return errors.Is(err, windows.WSAECONNRESET) || errors.Is(err, windows.WSAEMSGSIZE)
+}
