@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sessioncast/sessioncast/internal/keyfile"
 )
 
 // Host is the machine and the process as the configuration sees them, so that tests need neither.
@@ -36,7 +38,7 @@ func ThisHost() Host {
 	return Host{
 		Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
 		ReadFile: readBounded, Hostname: os.Hostname, UserConfigDir: os.UserConfigDir,
-		SystemKey: systemKeyFile, IsDir: isDir, TempDir: os.TempDir(), UID: os.Getuid(),
+		SystemKey: keyfile.SystemPath, IsDir: isDir, TempDir: os.TempDir(), UID: os.Getuid(),
 	}
 }
 

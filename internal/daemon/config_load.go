@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sessioncast/sessioncast/internal/hostmem"
 )
 
 // ErrHelp says that help or the version was asked for and has been printed.
@@ -173,7 +175,7 @@ func (l *loader) complete() error {
 		return l.cli.checkCommand()
 	}
 	if o.MaxMemory == 0 && l.cli.Origins["max-memory"] == "" {
-		o.MaxMemory = max(MinMemory, memory(l.host.ReadFile)/4>>20<<20)
+		o.MaxMemory = max(MinMemory, Size(hostmem.Of(l.host.ReadFile)/4>>20<<20))
 	}
 	var problems []error
 	for _, check := range optionChecks {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sessioncast/sessioncast/internal/keyfile"
 	"github.com/sessioncast/sessioncast/internal/seal"
 )
 
@@ -126,7 +127,7 @@ func TestKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 		writeKey(t, path, "1", mode)
 		_, err := FindOrCreateKey(&Options{KeyFile: path}, testHost(nil, nil))
 		want := "run: chmod 600 '" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-		if !errors.Is(err, ErrKeyReadable) || !strings.HasSuffix(err.Error(), want) {
+		if !errors.Is(err, keyfile.ErrReadable) || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%v: %v, want ... %s", mode, err, want)
 		}
 	}
@@ -158,7 +159,7 @@ func TestKeyFilesThatCannotBeRead(t *testing.T) {
 		dir:                        "key file",
 	} {
 		_, err := FindOrCreateKey(&Options{KeyFile: path}, testHost(nil, nil))
-		if err == nil || !strings.Contains(err.Error(), want) && !errors.Is(err, ErrKeyReadable) {
+		if err == nil || !strings.Contains(err.Error(), want) && !errors.Is(err, keyfile.ErrReadable) {
 			t.Errorf("%s: %v, want ... %s", path, err, want)
 		}
 	}
@@ -179,15 +180,15 @@ func TestSecondHostLineCopiesTheFileAndRepeatsWhatTheClusterShares(t *testing.T)
 		o    *Options
 		want string
 	}{
-		"the user's": {FoundKey{Path: "/home/u/.config/sessioncast/key", Home: homePath}, &cli.Serve.Options,
+		"the user's": {FoundKey{keyfile.Found{Path: "/home/u/.config/sessioncast/key", Home: keyfile.HomePath}}, &cli.Serve.Options,
 			"ssh HOST mkdir -p -m 700 .config/sessioncast && scp -p /home/u/.config/sessioncast/key HOST:.config/sessioncast/key && ssh -t HOST sessioncast serve" + shared},
-		"the system's": {FoundKey{Path: systemKeyFile}, &cli.Serve.Options,
+		"the system's": {FoundKey{keyfile.Found{Path: keyfile.SystemPath}}, &cli.Serve.Options,
 			"ssh HOST mkdir -p -m 700 /etc/sessioncast && scp -p /etc/sessioncast/key HOST:/etc/sessioncast/key && ssh -t HOST sessioncast serve" + shared},
-		"one that was named": {FoundKey{Path: "/srv/a key"}, &cli.Serve.Options,
+		"one that was named": {FoundKey{keyfile.Found{Path: "/srv/a key"}}, &cli.Serve.Options,
 			"ssh HOST mkdir -p -m 700 /srv && scp -p '/srv/a key' HOST:'/srv/a key' && ssh -t HOST sessioncast serve" + shared + " --key-file='/srv/a key'"},
-		"a variable": {FoundKey{From: keyVariable}, &cli.Serve.Options,
+		"a variable": {FoundKey{keyfile.Found{From: keyVariable}}, &cli.Serve.Options,
 			"set SESSIONCAST_KEY there as here, then: ssh -t HOST sessioncast serve" + shared},
-		"insecure": {FoundKey{From: "--insecure"}, &Options{Insecure: true}, "ssh -t HOST sessioncast serve --insecure=true"},
+		"insecure": {FoundKey{keyfile.Found{From: "--insecure"}}, &Options{Insecure: true}, "ssh -t HOST sessioncast serve --insecure=true"},
 	} {
 		origins := cli.Origins
 		if c.o.Insecure {

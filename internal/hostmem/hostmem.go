@@ -1,4 +1,5 @@
-package daemon
+// Package hostmem tells how much memory this process may use. It holds no state.
+package hostmem
 
 import (
 	"path"
@@ -7,19 +8,19 @@ import (
 )
 
 // unknownMemory is the memory assumed where the system does not say: small enough to be there.
-const unknownMemory Size = 1 << 30
+const unknownMemory int64 = 1 << 30
 
-// memory is the memory this process may use: the machine's, or less where control groups say so.
-func memory(readFile func(string) ([]byte, error)) Size {
-	total := totalMemory(readFile)
-	if limit := cgroupLimit(readFile); limit > 0 && limit < total {
+// Of is the memory this process may use: the machine's, or less where control groups say so.
+func Of(readFile func(string) ([]byte, error)) int64 {
+	all := total(readFile)
+	if limit := cgroupLimit(readFile); limit > 0 && limit < all {
 		return limit
 	}
-	return total
+	return all
 }
 
-// totalMemory reads the machine's memory as Linux tells it.
-func totalMemory(readFile func(string) ([]byte, error)) Size {
+// total reads the machine's memory as Linux tells it.
+func total(readFile func(string) ([]byte, error)) int64 {
 	data, err := readFile("/proc/meminfo")
 	if err != nil {
 		return systemMemory()
@@ -30,7 +31,7 @@ func totalMemory(readFile func(string) ([]byte, error)) Size {
 			continue
 		}
 		if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil && kib > 0 {
-			return Size(kib) << 10
+			return kib << 10
 		}
 	}
 	return systemMemory()
@@ -38,9 +39,9 @@ func totalMemory(readFile func(string) ([]byte, error)) Size {
 
 // cgroupLimit is the smallest memory limit on the way from this process's control group to the root, 0 where there is
 // none. Inside a container the path that the kernel tells may not exist, and the root is the container's own group.
-func cgroupLimit(readFile func(string) ([]byte, error)) Size {
+func cgroupLimit(readFile func(string) ([]byte, error)) int64 {
 	data, _ := readFile("/proc/self/cgroup")
-	limit := Size(0)
+	limit := int64(0)
 	for line := range strings.Lines(string(data)) {
 		id, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controllers, group, _ := strings.Cut(rest, ":")
@@ -60,14 +61,14 @@ func cgroupLimit(readFile func(string) ([]byte, error)) Size {
 	return limit
 }
 
-func smallestLimit(readFile func(string) ([]byte, error), root, group, file string) Size {
-	limit := Size(0)
+func smallestLimit(readFile func(string) ([]byte, error), root, group, file string) int64 {
+	limit := int64(0)
 	for group = path.Join("/", group); ; group = path.Dir(group) {
 		data, err := readFile(path.Join(root, group, file))
 		// Version 2 writes "max" for no limit, which is no number; version 1 a number beyond any memory.
 		n, perr := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
-		if err == nil && perr == nil && n > 0 && (limit == 0 || Size(n) < limit) {
-			limit = Size(n)
+		if err == nil && perr == nil && n > 0 && (limit == 0 || n < limit) {
+			limit = n
 		}
 		if group == "/" {
 			return limit

@@ -1,4 +1,4 @@
-package daemon
+package hostmem
 
 import (
 	"io/fs"
@@ -9,7 +9,7 @@ func TestMemoryIsTheMachinesOrTheControlGroups(t *testing.T) {
 	const machine = "MemTotal:  8388608 kB\n"
 	for name, c := range map[string]struct {
 		files map[string]string
-		want  Size
+		want  int64
 	}{
 		"the machine's":           {map[string]string{"/proc/meminfo": machine}, 8 << 30},
 		"unknown":                 {nil, systemMemory()},
@@ -28,7 +28,7 @@ func TestMemoryIsTheMachinesOrTheControlGroups(t *testing.T) {
 			}
 			return nil, fs.ErrNotExist
 		}
-		if got := memory(readFile); got != c.want {
+		if got := Of(readFile); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

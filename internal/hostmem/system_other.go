@@ -1,0 +1,5 @@
+//go:build !darwin
+
+package hostmem
+
+func systemMemory() int64 { return unknownMemory }
