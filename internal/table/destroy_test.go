@@ -1,0 +1,258 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// 3.4: "until HLC > T + H an upsert of it is refused"
+func TestLogoutHoldRefusesUpserts(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "one", n.dueIn(hour))
+	n.destroy("s")
+	if _, err := n.tryPut("s", "racing"); !errors.Is(err, ErrDestroyed) {
+		t.Fatalf("upsert: %v", err)
+	}
+	if n.Stats().Held != 1 || n.OwnHigh() != 2 {
+		t.Fatalf("%d held, dots up to %d", n.Stats().Held, n.OwnHigh())
+	}
+	hold := n.state("s").Tomb.Hold
+	if got := hold.Millis(); got != t0+5*second+60*second {
+		t.Fatalf("the hold ends at T + H = %d", got)
+	}
+	n.now = hold.Millis()
+	if _, err := n.tryPut("s", "racing"); !errors.Is(err, ErrDestroyed) {
+		t.Fatalf("upsert at the end of the hold: %v", err)
+	}
+	n.now++
+	n.put("s", "later")
+	n.want("s", "later")
+}
+
+func TestExplicitCreationPassesAHold(t *testing.T) {
+	for name, how := range map[string]func(*Write){"NX": ifAbsent, "seen missing": explicit} {
+		n := newNode(t, 1)
+		n.put("s", "one", n.dueIn(hour))
+		n.destroy("s")
+		n.put("s", "again", how)
+		n.want("s", "again")
+		if n.state("s").Births[0].Weak {
+			t.Errorf("%s: the birth is weak", name)
+		}
+		n.put("s", "updated") // what was created again can be written as any other
+		n.want("s", "updated")
+	}
+}
+
+func TestNoHoldWithout(t *testing.T) {
+	for name, c := range map[string]struct {
+		hold    time.Duration
+		due     int64
+		destroy func(n *node)
+	}{
+		"a lifetime":   {time.Minute, 0, func(n *node) { n.destroy("s") }},
+		"being asked":  {time.Minute, t0 + hour, func(n *node) { _, _ = n.Destroy(n.now, key("s"), false) }},
+		"being on":     {0, t0 + hour, func(n *node) { n.destroy("s") }},
+		"a logout":     {time.Minute, t0 + hour, func(n *node) { _, _ = n.Flush(n.now, 0) }},
+		"an own grave": {time.Minute, t0 + hour, func(n *node) { n.destroy("other"); n.expire("s", n.now-1) }},
+	} {
+		n := newNode(t, 1, func(cfg *Config) { cfg.Hold = c.hold })
+		n.put("s", "one", func(w *Write) { w.Due = c.due })
+		c.destroy(n)
+		n.want("s", "-")
+		if _, err := n.tryPut("s", "two"); err != nil {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
+// "a birth made by an upsert is marked weak, a tombstone carries its hold H, and kills weak births <= T + H"
+func TestHoldKillsTheUpsertOfANodeThatKnewNoTombstone(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "one", a.dueIn(hour))
+	a.destroy("s")
+	a.now, b.now = a.now+20*second, b.now+20*second
+	b.put("s", "racing", b.dueIn(hour))
+	b.put("t", "meant", ifAbsent, b.dueIn(hour))
+	if !b.state("s").Births[0].Weak || b.state("t").Births[0].Weak {
+		t.Fatal("the upsert is to be weak, the creation not")
+	}
+	a.send(b, key("s"))
+	b.want("s", "-")
+	b.send(a, key("s"))
+	a.want("s", "-")
+}
+
+func TestSeenMissingIsWeakWhereNoTombstoneIsKnown(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "one", explicit)
+	if !n.state("s").Births[0].Weak {
+		t.Fatal("a connection that saw nothing on a node that knows nothing states nothing")
+	}
+}
+
+// "Logout sticks": not by a late write or touch on any node.
+func TestLateWritesAndTouchesDoNotRevive(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "one", a.dueIn(hour))
+	a.send(b, key("s"))
+	a.destroy("s")
+	b.now += 20 * second
+	b.put("s", "late", b.dueIn(2*hour))
+	b.expire("s", b.now+3*hour)
+	b.send(a, key("s"))
+	a.want("s", "-")
+	a.send(b, key("s"))
+	b.want("s", "-")
+	if a.Root() != b.Root() {
+		t.Fatal("roots differ")
+	}
+}
+
+func TestDestroyOfAnUnknownKeyKillsTheCreateOnItsWay(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "one")
+	if res := b.destroy("s"); res.Existed || !res.Done || res.Seq != 1 {
+		t.Fatalf("%+v", res)
+	}
+	a.send(b, key("s"))
+	b.want("s", "-")
+}
+
+func TestTombstonesOfUnknownKeysAreLimited(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("known", "x")
+	done := 0
+	for i := range UnknownTombsBurst + 100 {
+		if n.destroy(fmt.Sprint(i)).Done {
+			done++
+		}
+	}
+	if done != UnknownTombsBurst || n.Stats().UnknownDropped != 100 {
+		t.Fatalf("%d made, %d dropped", done, n.Stats().UnknownDropped)
+	}
+	if !n.destroy("known").Done || !n.destroy("known").Done || !n.destroy("0").Done {
+		t.Fatal("the limits are for unknown keys only")
+	}
+	n.now += second
+	for i := range UnknownTombsPerSec + 100 {
+		n.destroy(fmt.Sprint("later", i))
+	}
+	if got := n.Stats().UnknownDropped; got != 200 {
+		t.Fatalf("%d dropped, want 200", got)
+	}
+	n.counts.unknown.Store(MaxUnknownTombs)
+	n.now += hour
+	if n.destroy("one more").Done {
+		t.Fatal("beyond the cap")
+	}
+	n.audit()
+}
+
+func TestUnknownTombstonesStopCountingWhenTheyGoOrLive(t *testing.T) {
+	n := newNode(t, 1)
+	n.destroy("a")
+	n.destroy("b")
+	if n.counts.unknown.Load() != 2 {
+		t.Fatalf("%d", n.counts.unknown.Load())
+	}
+	n.put("a", "x", ifAbsent)
+	if n.counts.unknown.Load() != 1 {
+		t.Fatalf("%d after one came to life", n.counts.unknown.Load())
+	}
+	n.pass(48 * hour)
+	if n.counts.unknown.Load() != 0 || n.Stats().Tombstones != 0 {
+		t.Fatalf("%d, %d tombstones after their until", n.counts.unknown.Load(), n.Stats().Tombstones)
+	}
+}
+
+func TestTombstonesGoAtTheEpochAfterTheirUntil(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x")
+	n.destroy("s")
+	end := record.EpochEnd(n.state("s").Tomb.Until)
+	n.now = end - 1
+	n.sweep()
+	if !n.Load(key("s"), new(record.State)) {
+		t.Fatal("gone early")
+	}
+	n.pass(1)
+	if n.Load(key("s"), new(record.State)) || n.Bytes() != 0 || n.Root() != 0 {
+		t.Fatalf("left behind: %d bytes, root %x", n.Bytes(), n.Root())
+	}
+	n.audit()
+}
+
+// "FLUSHALL/FLUSHDB: one floor stamp per database, merged by maximum, never collected."
+func TestFlush(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	other := record.Key{DB: 3, Name: "s"}
+	for _, name := range names(100) {
+		a.put(name, "x", a.dueIn(hour))
+	}
+	if _, err := a.Put(a.now, other, &Write{}); err != nil {
+		t.Fatal(err)
+	}
+	a.sendAll(b)
+	b.put("unseen", "x")
+	seq, err := a.Flush(a.now, 0)
+	if err != nil || seq != 102 || a.OwnHigh() != seq {
+		t.Fatalf("dot %d, logged up to %d, %v", seq, a.OwnHigh(), err)
+	}
+	k, _, _ := a.LogKey(a.self, seq)
+	if k != record.FloorKey(0) {
+		t.Fatalf("logged for %+v", k)
+	}
+	if a.send(b, k) != Applied {
+		t.Fatal("not applied")
+	}
+	for _, n := range []*node{a, b} {
+		if n.Len(0) != 0 || n.Len(3) != 1 {
+			t.Fatalf("%d sessions left, %d in the other database", n.Len(0), n.Len(3))
+		}
+		n.want("unseen", "-")
+		n.audit()
+	}
+	if a.Root() != b.Root() {
+		t.Fatal("roots differ")
+	}
+	a.put("unseen", "new") // no hold
+	a.want("unseen", "new")
+	a.pass(1000 * hour)
+	if a.floor(0) == 0 || !a.Load(record.FloorKey(0), new(record.State)) {
+		t.Fatal("the floor was collected")
+	}
+}
+
+func TestFlushKillsBirthsRaisedAboveTheClock(t *testing.T) {
+	n, far := newNode(t, 1), newNode(t, 2)
+	far.now += hour
+	far.put("s", "x")
+	far.destroy("s")
+	far.put("s", "again", ifAbsent)
+	far.send(n, key("s"))
+	n.want("s", "again")
+	if _, err := n.Flush(n.now, 0); err != nil {
+		t.Fatal(err)
+	}
+	n.want("s", "-")
+}
+
+func TestALateBirthDiesUnderTheFloor(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "x")
+	if _, err := b.Flush(b.now, 0); err != nil {
+		t.Fatal(err)
+	}
+	if a.send(b, key("s")) != Applied {
+		t.Fatal("not applied")
+	}
+	b.want("s", "-")
+	if b.Load(key("s"), new(record.State)) {
+		t.Fatal("something was kept")
+	}
+}

@@ -1,0 +1,218 @@
+package table
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+const (
+	t0     = int64(1_700_000_000_000)
+	second = int64(1000)
+	hour   = 3600 * second
+)
+
+func originNo(n int) record.Origin {
+	var o record.Origin
+	o.Node[0], o.Incarnation[0] = byte(n), byte(n)
+	return o
+}
+
+// node is a table with a wall clock of its own.
+type node struct {
+	*Table
+	t       testing.TB
+	now     int64
+	written int // calls of OnWrite
+}
+
+func newNode(t testing.TB, n int, change ...func(*Config)) *node {
+	nd := &node{t: t, now: t0}
+	cfg := Config{
+		Self: originNo(n), Origins: new(record.Origins), Clock: new(hlc.Clock), Secret: [16]byte{1},
+		Hold: time.Minute, OnWrite: func() { nd.written++ },
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	nd.Table = New(cfg)
+	return nd
+}
+
+func key(name string) record.Key { return record.Key{Name: name} }
+
+func (n *node) put(name, value string, change ...func(*Write)) Result {
+	n.t.Helper()
+	res, err := n.tryPut(name, value, change...)
+	if err != nil || !res.Done {
+		n.t.Fatalf("put %s: done %v, %v", name, res.Done, err)
+	}
+	return res
+}
+
+func (n *node) tryPut(name, value string, change ...func(*Write)) (Result, error) {
+	w := Write{Value: []byte(value)}
+	for _, c := range change {
+		c(&w)
+	}
+	return n.Put(n.now, key(name), &w)
+}
+
+func (n *node) dueIn(ms int64) func(*Write) { return func(w *Write) { w.Due = n.now + ms } }
+
+func ifAbsent(w *Write)  { w.If = IfAbsent }
+func ifPresent(w *Write) { w.If = IfPresent }
+func explicit(w *Write)  { w.Explicit = true }
+func keepLife(w *Write)  { w.Life = LifeKeep }
+
+func (n *node) expire(name string, due int64) Result {
+	n.t.Helper()
+	res, err := n.Expire(n.now, key(name), due, ExpireAlways)
+	if err != nil {
+		n.t.Fatalf("expire %s: %v", name, err)
+	}
+	return res
+}
+
+func (n *node) destroy(name string) Result {
+	n.t.Helper()
+	res, err := n.Destroy(n.now, key(name), true)
+	if err != nil {
+		n.t.Fatalf("destroy %s: %v", name, err)
+	}
+	return res
+}
+
+// get is the value that a reader sees, "-" for none.
+func (n *node) get(name string) string {
+	v, ok := n.Get(n.now, key(name))
+	if !ok {
+		return "-"
+	}
+	return string(v.Value)
+}
+
+func (n *node) want(name, value string) {
+	n.t.Helper()
+	if got := n.get(name); got != value {
+		n.t.Fatalf("%s is %q, want %q", name, got, value)
+	}
+}
+
+func (n *node) due(name string) int64 {
+	v, _ := n.Get(n.now, key(name))
+	return v.Due
+}
+
+func (n *node) state(name string) record.State {
+	var s record.State
+	n.Load(key(name), &s)
+	return s
+}
+
+func (n *node) sweep() {
+	for n.Sweep(n.now) {
+	}
+}
+
+func (n *node) pass(ms int64) {
+	n.now += ms
+	n.sweep()
+}
+
+// translate is s with m's refs in place of n's.
+func (n *node) translate(m *node, s *record.State) record.State {
+	ref := func(r record.Ref) record.Ref { return m.cfg.Origins.Intern(n.cfg.Origins.Origin(r)) }
+	c := s.Clone()
+	for i := range c.Births {
+		b := &c.Births[i]
+		b.ID.By, b.Value.By, b.Deadline.By = ref(b.ID.By), ref(b.Value.By), ref(b.Deadline.By)
+	}
+	return c
+}
+
+// send gives m what n knows of k, and reports the outcome.
+func (n *node) send(m *node, k record.Key) Outcome {
+	var s record.State
+	n.Load(k, &s)
+	in := n.translate(m, &s)
+	return m.Merge(m.now, k, &in)
+}
+
+// sendAll gives m everything that n knows, chunk by chunk.
+func (n *node) sendAll(m *node) {
+	for cursor, done := uint64(0), false; !done; {
+		cursor, done = n.Chunk(cursor, 4096, nil, func(k record.Key, s *record.State) {
+			in := n.translate(m, s)
+			m.Merge(m.now, k, &in)
+		})
+	}
+}
+
+func diff(a, b any) string { return cmp.Diff(a, b, cmpopts.EquateEmpty()) }
+
+// audit recounts everything that the table derives from its states.
+func (n *node) audit() {
+	n.t.Helper()
+	var bytes, sessions, hiddens, tombs, sums int64
+	t := n.Table
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		b.mu.Lock()
+		var sum, last uint64
+		used := 0
+		b.walk(0, func(hash uint64, e *entry) bool {
+			if hash < last || hash != t.hash(e.key()) || b.find(hash, e.key()) != e {
+				n.t.Fatalf("entry out of place")
+			}
+			last = hash
+			used++
+			sum += t.cfg.Origins.Fingerprint(hash, &e.state)
+			bytes += e.fullCost()
+			switch e.class {
+			case session:
+				sessions++
+			case hidden:
+				hiddens++
+			case tombstone:
+				tombs++
+			default:
+				n.t.Fatalf("an entry that says nothing was kept")
+			}
+			if next := t.nextWake(e); next != never && (e.wake == 0 || e.wake > next) {
+				n.t.Fatalf("due at %d, queued for %d", next, e.wake)
+			}
+			return true
+		})
+		if used != b.n || sum != b.sum.Load() {
+			n.t.Fatalf("bucket %d: %d of %d entries, sum %x of %x", i, used, b.n, sum, b.sum.Load())
+		}
+		sums += int64(sum)
+		b.mu.Unlock()
+	}
+	s := t.Stats()
+	if got := [...]int64{s.Bytes, s.Sessions, s.Hidden, s.Tombstones}; got != [...]int64{bytes, sessions, hiddens, tombs} {
+		n.t.Fatalf("bytes, sessions, hidden, tombstones are %v, counted %v", got, []int64{bytes, sessions, hiddens, tombs})
+	}
+}
+
+func names(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("sess:%032d", i)
+	}
+	return out
+}
+
+func seeded(t testing.TB) *rand.Rand {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return rand.New(rand.NewPCG(seed, 1))
+}
