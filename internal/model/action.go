@@ -12,6 +12,7 @@ const (
 	actUpsert Act = iota // SET
 	actReset             // SET by a connection that has seen the key missing
 	actCreate            // SET NX
+	actBrief             // SET NX with a short lifetime
 	actWrite             // update of the data alone
 	actTouch
 	actShorten
@@ -27,7 +28,7 @@ const (
 	numActs
 )
 
-var actNames = [numActs]string{"sets", "sets-anew", "creates", "writes", "touches", "shortens", "persists", "destroys",
+var actNames = [numActs]string{"sets", "sets-anew", "creates", "creates-brief", "writes", "touches", "shortens", "persists", "destroys",
 	"tick", "leap", "restarts", "asks", "joins", "gets", "repairs"}
 
 // Action is one step of the cluster.
@@ -110,6 +111,8 @@ func (w *World) act(s *State, n int, a Action) bool {
 		return w.upsert(s, n, true)
 	case actCreate:
 		return w.create(s, n)
+	case actBrief:
+		return w.createBrief(s, n)
 	case actWrite:
 		return w.write(s, n, false)
 	case actTouch:
@@ -121,7 +124,7 @@ func (w *World) act(s *State, n int, a Action) bool {
 	case actDestroy:
 		return w.destroy(s, n)
 	case actTick:
-		s.Now++
+		s.Now += max(1, w.Tick)
 		return true
 	case actLeap:
 		return w.leap(s)
@@ -172,7 +175,7 @@ func (w *World) checkStep(before, s *State, a Action) error {
 	nd := &s.Node[n]
 	own := ID{O: nd.Origin}
 	switch a.Act {
-	case actUpsert, actReset, actCreate, actWrite:
+	case actUpsert, actReset, actCreate, actBrief, actWrite:
 		if d := nd.Key.data(); !w.visible(s, n) || d.O != own.O || d == before.Node[n].Key.data() {
 			return fmt.Errorf("n%d does not read its own write", n)
 		}

@@ -34,9 +34,11 @@ type Deadline struct {
 type Birth struct {
 	ID     ID
 	Weak   bool
+	Upsert bool // ghost: made by a connection that did not mean to create
 	Data   ID
 	DL     Deadline
-	Latest int16 // the highest promise ever, and what a register without one stands for
+	Latest int16 // until when a promise that this birth ever made, known here or not, may run
+	Span   int16 // the longest lifetime it was ever given
 }
 
 // classLimit is how many explicit births and how many weak ones a key keeps, the highest.
@@ -106,14 +108,14 @@ func (b *Birth) merge(c Birth) {
 	if b.Data.less(c.Data) {
 		b.Data = c.Data
 	}
-	b.mergeDeadline(c.DL, c.Latest)
+	b.mergeDeadline(c.DL, c.Latest, c.Span)
 }
 
-func (b *Birth) mergeDeadline(d Deadline, latest int16) {
+func (b *Birth) mergeDeadline(d Deadline, latest, span int16) {
 	if b.DL.ID.less(d.ID) {
 		b.DL = d
 	}
-	b.Latest = max(b.Latest, latest)
+	b.Latest, b.Span = max(b.Latest, latest), max(b.Span, span)
 }
 
 // insert keeps the order and the highest classLimit of each class.

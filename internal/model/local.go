@@ -40,20 +40,27 @@ func (w *World) freshDeadline(id, birth ID, ttl int16) Deadline {
 	return Deadline{ID: id, Due: due, Promise: due}
 }
 
-// put writes a deadline register where it is issued, and works out how long its effect must be remembered:
-// as long as any promise it overrides may run. A promise it knows counts by itself, one it cannot know of
-// (a concurrent extension, no deadline at all) is bounded by the lifetime.
+// put writes a deadline register where it is issued, and works out how long its effect must be remembered: as long as
+// any promise it overrides may run. One that this node knows counts by itself; one made concurrently elsewhere it cannot
+// know, but that is bounded by the longest lifetime (span) the birth was ever given, from this write on.
 func (w *World) put(b *Birth, d Deadline) {
-	old, latest := b.DL, d.Promise
-	switch {
-	case d.Promise == never:
-		latest = d.ID.S.tick() + w.Life
-	case old.Promise == never:
-		latest = max(latest, d.ID.S.tick()+w.Life)
-	case d.Promise+w.Pad < b.Latest && !w.ShortenByOldPromise:
-		latest = max(latest, min(d.ID.S.tick()+w.Life, w.cap(b.ID)))
+	now, latest := d.ID.S.tick(), d.Promise
+	span := d.Due - now
+	if d.Promise == never {
+		span, latest = w.Life, 0
+		if w.PersistForgotten {
+			span = 0
+		}
 	}
-	b.mergeDeadline(d, latest)
+	if b.Span = max(b.Span, span); !w.ShortenByOldPromise {
+		latest = max(latest, min(now+b.Span, w.cap(b.ID)))
+	}
+	b.mergeDeadline(d, latest, b.Span)
+}
+
+// touchOp carries a deadline register of a birth, and not its data.
+func touchOp(b *Birth, touched ID) Op {
+	return Op{Kind: opTouch, Touched: touched, B: Birth{ID: b.ID, Weak: b.Weak, DL: b.DL, Latest: b.Latest, Span: b.Span}}
 }
 
 // upsert is SET without NX or XX: it updates what lives, is refused in a hold, and else gives birth, weakly
@@ -67,18 +74,23 @@ func (w *World) upsert(s *State, n int, seen bool) bool {
 	if known && !seen && at(w.time(s, n)) <= nd.Key.Hold {
 		return false
 	}
-	return (known || !seen) && w.birth(s, n, !seen && !w.UpsertExplicit)
+	return (known || !seen) && w.birth(s, n, Birth{Weak: !seen && !w.UpsertExplicit, Upsert: !seen}, w.TTL)
 }
 
 // create is SET NX, or an insert of an adapter that knows what it does.
 func (w *World) create(s *State, n int) bool {
-	return !w.visible(s, n) && w.birth(s, n, false)
+	return !w.visible(s, n) && w.birth(s, n, Birth{}, w.TTL)
 }
 
-func (w *World) birth(s *State, n int, weak bool) bool {
+// createBrief is a creation with a short lifetime.
+func (w *World) createBrief(s *State, n int) bool {
+	return !w.visible(s, n) && w.birth(s, n, Birth{}, w.ShortTTL)
+}
+
+func (w *World) birth(s *State, n int, b Birth, ttl int16) bool {
 	id := w.stamp(s, n)
-	b := Birth{ID: id, Weak: weak, Data: id}
-	w.put(&b, w.freshDeadline(id, id, w.TTL))
+	b.ID, b.Data = id, id
+	w.put(&b, w.freshDeadline(id, id, ttl))
 	s.Node[n].Key.mergeBirth(b, w.Rules)
 	s.issue(n, Op{Kind: opBirth, B: b})
 	return true
@@ -113,19 +125,19 @@ func (w *World) touch(s *State, n int) bool {
 		return false
 	}
 	won, of := nd.Key.deadline()
-	if d.Due <= won.Promise && (of == b.ID || w.TouchInForeignPromise) || w.TouchAlwaysLocal {
+	if d.Due <= won.Promise && of == b.ID || w.TouchAlwaysLocal {
 		nd.Local = Touch{Birth: b.ID, At: id, Due: d.Due}
 		return true
 	}
 	nd.Local = Touch{}
-	w.putTouch(s, n, b, d)
+	w.putTouch(s, n, b, d, id)
 	return true
 }
 
-func (w *World) putTouch(s *State, n int, b *Birth, d Deadline) {
+func (w *World) putTouch(s *State, n int, b *Birth, d Deadline, touched ID) {
 	d.Promise = min(d.Due+w.Pad, w.cap(b.ID))
 	w.put(b, d)
-	s.issue(n, Op{Kind: opTouch, B: Birth{ID: b.ID, Weak: b.Weak, DL: d, Latest: b.Latest}})
+	s.issue(n, touchOp(b, touched))
 }
 
 // shorten is an EXPIRE below the present deadline: it promises no more than it says.
@@ -140,7 +152,7 @@ func (w *World) shorten(s *State, n int) bool {
 		return false
 	}
 	w.put(b, d)
-	s.issue(n, Op{Kind: opTouch, B: Birth{ID: b.ID, Weak: b.Weak, DL: d, Latest: b.Latest}})
+	s.issue(n, touchOp(b, id))
 	w.settle(s, n)
 	return true
 }
@@ -154,7 +166,7 @@ func (w *World) persist(s *State, n int) bool {
 	id, b := w.stamp(s, n), w.current(s, n)
 	d := Deadline{ID: id, Due: never, Promise: never}
 	w.put(b, d)
-	s.issue(n, Op{Kind: opTouch, B: Birth{ID: b.ID, Weak: b.Weak, DL: d, Latest: b.Latest}})
+	s.issue(n, touchOp(b, id))
 	w.settle(s, n)
 	return true
 }
@@ -216,6 +228,6 @@ func (w *World) settle(s *State, n int) {
 			id = w.stamp(s, n)
 		}
 		nd.Local = Touch{}
-		w.putTouch(s, n, b, Deadline{ID: id, Due: t.Due})
+		w.putTouch(s, n, b, Deadline{ID: id, Due: t.Due}, t.At)
 	}
 }

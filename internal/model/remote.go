@@ -1,11 +1,9 @@
 package model
 
-// deliver merges one op as it was pushed. What cannot be applied in full does not cover its dot. A datagram held up
-// for longer than the grace is not applied at all: what it carries may have been destroyed and its tombstone collected,
-// or overridden and purged. Its dot is left to repair by value.
+// deliver merges one op as it was pushed, however late. What cannot be applied in full does not cover its dot.
 func (w *World) deliver(s *State, n int, d Dots) bool {
 	nd, op := &s.Node[n], s.Ops[d.index()]
-	if nd.Cov.has(d) || !w.LateDatagrams && w.time(s, n) > op.HLC.tick()+w.grace() {
+	if nd.Cov.has(d) {
 		return false
 	}
 	nd.hear(op.HLC)
@@ -30,7 +28,7 @@ func (w *World) deliver(s *State, n int, d Dots) bool {
 func (w *World) deliverTouch(nd *Node, op *Op) bool {
 	switch b := nd.Key.find(op.B.ID); {
 	case b != nil:
-		b.mergeDeadline(op.B.DL, op.B.Latest)
+		b.mergeDeadline(op.B.DL, op.B.Latest, op.B.Span)
 	case nd.Key.killed(op.B.ID, op.B.Weak, w.Rules):
 	case w.TouchMakesStub:
 		nd.Key.mergeBirth(op.B, w.Rules)
@@ -56,7 +54,8 @@ func (w *World) shown(nd *Node) Dots {
 	return nd.Cov
 }
 
-// repair takes the whole current state of the key from a holder, or its "nothing", and covers the dot.
+// repair takes the whole current state of the key from a holder, or its "nothing", and covers every dot of the key that
+// the holder covers: whose effect came along must be known to have come, or no one asks for it once its origin is dead.
 func (w *World) repair(s *State, n, from int, d Dots) bool {
 	nd, h := &s.Node[n], &s.Node[from]
 	if n == from || nd.Cov.has(d) || s.Ops[d.index()] == nil {
@@ -68,6 +67,9 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 	nd.hear(at(w.time(s, from)))
 	nd.Key.merge(&h.Key, w.Rules)
 	nd.Cov |= d
+	if !w.RepairCoversOne {
+		nd.Cov |= h.Cov
+	}
 	nd.Known |= d | h.Known
 	nd.Have |= h.Have
 	w.merged(s, n)

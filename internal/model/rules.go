@@ -3,33 +3,33 @@ package model
 // Rules re-introduces, one flag each, a rule that an earlier design had or that a hurried reader would
 // write. The zero value is the design as it stands; every flag must be caught by the search.
 type Rules struct {
-	HigherBirthWinsWhole  bool // of two births the higher replaces the lower, registers and all
-	TouchCoversEarly      bool // a touch that overtook its create covers its dot and is forgotten
-	TouchMakesStub        bool // a touch that overtook its create makes an empty birth
-	PurgeAtOnce           bool // a key goes when it is hidden
-	PurgeByWinner         bool // a key goes after its winning promise, not after its latest one
-	PurgeEachBirth        bool // each birth goes by its own latest promise
-	PurgeWhole            bool // all births of a key go together, after the latest promise of any
-	InsertDue             bool // a merge does not judge its result: what is due stays
-	PrefixOnly            bool // what a node knows of an origin is a prefix
-	DestroyByOwnClock     bool // T = own HLC
-	DestroyBlind          bool // T = HLC + skew, even below what the node has seen
-	StampByClock          bool // a local stamp need not exceed the key's
-	NoTombstoneCheck      bool // a birth at or below T is merged
-	CollectEarly          bool // until does not wait for the absolute lifetime
-	UntilWithoutHold      bool // until = T + lifetime + 2 x skew: neither the hold nor the pad is in it
-	WeakOutlivesHold      bool // a hold does not kill weak births
-	UpsertExplicit        bool // an upsert makes explicit births
-	TouchNotReissued      bool // a local touch is forgotten when a merge lowers the promise under it
-	ReissueNewStamp       bool // a re-issued touch gets a new stamp
-	ShortenKeepsTouch     bool // an older local touch survives a shortening
-	TouchAlwaysLocal      bool // a touch beyond the promise stays local
-	HideWithoutSkew       bool // a node hides at the promise by its own clock
-	SnapshotClaimsEnd     bool // a snapshot claims the donor's intervals at its end
-	NothingWhenIgnorant   bool // a holder that does not know the dot says "nothing" instead of "pull"
-	ShortenByOldPromise   bool // a shortening is kept only as long as the promise its own node knew
-	LateDatagrams         bool // a datagram is applied however long it was under way
-	TouchInForeignPromise bool // a touch stays local within the promise of another birth than its own
+	HigherBirthWinsWhole bool // of two births the higher replaces the lower, registers and all
+	TouchCoversEarly     bool // a touch that overtook its create covers its dot and is forgotten
+	TouchMakesStub       bool // a touch that overtook its create makes an empty birth
+	PurgeAtOnce          bool // a key goes when it is hidden
+	PurgeByWinner        bool // a key goes after its winning promise, not after its latest one
+	PurgeEachBirth       bool // each birth goes by its own latest promise
+	PurgeWhole           bool // all births of a key go together, after the latest promise of any
+	InsertDue            bool // a merge does not judge its result: what is due stays
+	PrefixOnly           bool // what a node knows of an origin is a prefix
+	DestroyByOwnClock    bool // T = own HLC
+	DestroyBlind         bool // T = HLC + skew, even below what the node has seen
+	StampByClock         bool // a local stamp need not exceed the key's
+	NoTombstoneCheck     bool // a birth at or below T is merged
+	CollectEarly         bool // until does not wait for the absolute lifetime
+	UntilWithoutHold     bool // until = T + lifetime + 2 x skew: neither the hold nor the pad is in it
+	WeakOutlivesHold     bool // a hold does not kill weak births
+	UpsertExplicit       bool // an upsert makes explicit births
+	TouchNotReissued     bool // a local touch is forgotten when a merge lowers the promise under it
+	ReissueNewStamp      bool // a re-issued touch gets a new stamp
+	ShortenKeepsTouch    bool // an older local touch survives a shortening
+	TouchAlwaysLocal     bool // a touch beyond the promise stays local
+	HideWithoutSkew      bool // a node hides at the promise by its own clock
+	PersistForgotten     bool // a register without a deadline adds nothing to latest, nor does one that overrides it
+	RepairCoversOne      bool // a repair covers the dot asked for alone, whatever its state carries
+	SnapshotClaimsEnd    bool // a snapshot claims the donor's intervals at its end
+	NothingWhenIgnorant  bool // a holder that does not know the dot says "nothing" instead of "pull"
+	ShortenByOldPromise  bool // a shortening is kept only as long as the promise its own node knew
 }
 
 // Params are the constants of design 3, in ticks.
@@ -41,6 +41,7 @@ type Params struct {
 	Hold          int16 // 0: off
 	Life          int16 // the absolute lifetime, or what stands for one where none is set
 	NoLife        bool  // births have no absolute lifetime of their own: nothing caps a touch
+	Tick          int16 // how much time one tick is; 0: 1
 	Clock         [maxNodes]int16
 }
 

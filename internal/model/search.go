@@ -155,9 +155,7 @@ func (r *searcher) appendActs(as []Action, act Act) []Action {
 func (r *searcher) hash(s *State) uint64 {
 	b := binary.LittleEndian.AppendUint16(r.buf[:0], uint16(s.Now))
 	b = append(b, s.Origins)
-	if s.Forgot {
-		b[2] |= 0x80
-	}
+	b = append(b, boolByte(s.Forgot), boolByte(s.Parted))
 	b = append(b, s.Spent[:actDeliver]...)
 	for n := range r.Nodes {
 		b = appendNode(b, &s.Node[n])
@@ -165,7 +163,7 @@ func (r *searcher) hash(s *State) uint64 {
 	for i, op := range s.Ops {
 		if op != nil {
 			b = append(b, byte(i), byte(op.Kind))
-			b = append16(b, int16(op.HLC), op.At, int16(op.T), op.Until, int16(op.Hold))
+			b = append16(b, int16(op.HLC), op.At, int16(op.T), op.Until, int16(op.Hold), int16(op.Touched.S))
 			b = appendBirth(b, &op.B)
 		}
 	}
@@ -208,8 +206,8 @@ func appendKey(b []byte, k *Key) []byte {
 }
 
 func appendBirth(b []byte, x *Birth) []byte {
-	b = append16(b, int16(x.ID.S), int16(x.Data.S), int16(x.DL.ID.S), x.DL.Due, x.DL.Promise, x.Latest)
-	return append(b, x.ID.O, x.Data.O, x.DL.ID.O, boolByte(x.Weak))
+	b = append16(b, int16(x.ID.S), int16(x.Data.S), int16(x.DL.ID.S), x.DL.Due, x.DL.Promise, x.Latest, x.Span)
+	return append(b, x.ID.O, x.Data.O, x.DL.ID.O, boolByte(x.Weak)|boolByte(x.Upsert)<<1)
 }
 
 func boolByte(v bool) byte {

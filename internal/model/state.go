@@ -44,14 +44,15 @@ const (
 
 // Op is one change as its origin pushed it. It never changes once issued.
 type Op struct {
-	Kind  OpKind
-	Dot   Dots
-	HLC   Stamp // the frame header's
-	At    int16 // true time of issue
-	B     Birth
-	T     Stamp
-	Until int16
-	Hold  Stamp
+	Kind    OpKind
+	Dot     Dots
+	HLC     Stamp // the frame header's
+	At      int16 // true time of issue
+	B       Birth
+	Touched ID // ghost: when the user did what an opTouch carries
+	T       Stamp
+	Until   int16
+	Hold    Stamp
 }
 
 // Touch is a touch kept local because the promise covers it.
@@ -87,6 +88,7 @@ type State struct {
 	Now     int16
 	Origins uint8
 	Forgot  bool // ghost: some node has purged births while a dot was missing somewhere
+	Parted  bool // ghost: a separation beyond what NoLife promises, see check
 	Spent   [numActs]uint8
 	Node    [maxNodes]Node
 	Ops     [maxOrigins * maxSeq]*Op
@@ -169,15 +171,16 @@ func (w *World) collect(s *State, n int) {
 	old := nd.Key
 	for i := range old.B[:old.N] {
 		if b := &old.B[i]; t >= w.keepUntil(&old, b) {
-			w.purge(s, nd, b.ID)
+			w.purge(s, nd, b.ID, t)
 		}
 	}
 	if nd.Key.T > 0 && t >= w.epochEnd(nd.Key.Until) {
+		s.Parted = s.Parted || w.apart(s)
 		nd.Key.T, nd.Key.Until, nd.Key.Hold = 0, 0, 0
 	}
 }
 
-func (w *World) purge(s *State, nd *Node, id ID) {
+func (w *World) purge(s *State, nd *Node, id ID, t int16) {
 	old := nd.Key
 	nd.Key.N, nd.Key.B = 0, [2 * classLimit]Birth{}
 	for _, b := range old.B[:old.N] {
@@ -195,6 +198,11 @@ func (w *World) purge(s *State, nd *Node, id ID) {
 		nd.Local = Touch{}
 	}
 	s.Forgot = s.Forgot || w.apart(s)
+	d, _ := old.deadline()
+	s.Parted = s.Parted || w.apart(s) && t >= d.ID.S.tick()+w.Life
+	for _, op := range s.Ops {
+		s.Parted = s.Parted || op != nil && op.B.DL.Promise == never && !nd.Known.has(op.Dot)
+	}
 }
 
 // apart: some node has not covered every dot, for as long as a promise and the grace.
