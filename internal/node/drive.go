@@ -9,9 +9,6 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-// ErrClosed is returned by what a closed node cannot do any more.
-var ErrClosed = errors.New("the node is closed")
-
 // wrote is the table's hook after a local write.
 func (n *Node) wrote() {
 	select {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,6 +168,17 @@ func (n *Node) Table() *table.Table { return n.table }
 // Self is this run of the node.
 func (n *Node) Self() record.Origin { return n.self }
 
+// Peers is how many live synced peers there are.
+func (n *Node) Peers() int { return int(n.peers.Load()) }
+
+// Addr is this node's own address, of its unicast socket and its stream listener.
+func (n *Node) Addr() netip.AddrPort {
+	if n.link == nil {
+		return netip.AddrPort{}
+	}
+	return n.link.Addr()
+}
+
 // Link is the sockets.
 func (n *Node) Link() *link.Link { return n.link }
 
@@ -195,6 +207,6 @@ func (n *Node) WaitSynced(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the others' sessions: %w", ctx.Err())
 	case <-n.ctx.Done():
-		return ErrClosed
+		return table.ErrClosed
 	}
 }

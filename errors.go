@@ -1,0 +1,37 @@
+package sessioncast
+
+import (
+	"errors"
+
+	"github.com/sessioncast/sessioncast/internal/keyfile"
+	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+// Errors to compare with by errors.Is.
+var (
+	// ErrNotFound says that there is no such session: never made, ended, or destroyed.
+	ErrNotFound = errors.New("sessioncast: no such session")
+	// ErrExists says that Create met a session of that id.
+	ErrExists = errors.New("sessioncast: the session exists already")
+	// ErrDestroyed says that Set met a session destroyed a moment ago, which a request that was still running would
+	// bring back. Create, which states that the session is new, is not refused.
+	ErrDestroyed = table.ErrDestroyed
+	// ErrFull says that Config.MaxMemory is reached: no session may be made or grow until others end.
+	ErrFull = table.ErrFull
+	// ErrTooLarge says that data exceeds Config.MaxSession.
+	ErrTooLarge = table.ErrTooLarge
+	// ErrIDTooLong says that a session's id exceeds 512 bytes.
+	ErrIDTooLong = table.ErrKeyTooLong
+	// ErrClock says that this node's clock is ahead of the others' by more than five seconds: it writes nothing until
+	// that is mended, since its writes would win every conflict.
+	ErrClock = table.ErrClock
+	// ErrClosed says that the node is closed or closing.
+	ErrClosed = table.ErrClosed
+	// ErrNoInterface says that no network interface could be chosen.
+	ErrNoInterface = link.ErrNoInterface
+	// ErrPortTaken says that other programs hold the ports.
+	ErrPortTaken = link.ErrPortTaken
+	// ErrKeyReadable says that others than its owner may read the key file.
+	ErrKeyReadable = keyfile.ErrReadable
+)
