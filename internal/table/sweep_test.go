@@ -1,0 +1,103 @@
+package table
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// 3.5: "An expired key is hidden but stays mergeable, whole, until its highest deadline ever + a grace, then goes at a
+// fixed 10 s epoch, from table and fingerprint together."
+func TestExpiredSessionIsHiddenThenGoesAtItsEpoch(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(10*second))
+	n.pass(10*second - 1)
+	if n.Len(0) != 1 {
+		t.Fatal("hidden early")
+	}
+	root := n.Root()
+	n.pass(1)
+	if s := n.Stats(); n.Len(0) != 0 || s.Hidden != 1 || s.Expired != 1 || n.Root() != root {
+		t.Fatalf("%+v", s)
+	}
+	s := n.state("s")
+	end := s.PurgeAt(n.cfg.Origins, &s.Births[0], 0, n.cfg.MaxSkew)
+	if end < t0+20*second+second || end > t0+40*second {
+		t.Fatalf("kept until %d ms after its deadline", end-t0-10*second)
+	}
+	n.now = end - 1
+	n.sweep()
+	if n.Stats().Hidden != 1 || n.Root() != root {
+		t.Fatal("gone before its epoch")
+	}
+	n.pass(1)
+	if got := n.Stats(); got.Hidden != 0 || got.Purged != 1 || n.Bytes() != 0 || n.Root() != 0 {
+		t.Fatalf("%+v, root %x", got, n.Root())
+	}
+	n.audit()
+}
+
+func TestEpochIsSettledOnceEverythingDueIsGone(t *testing.T) {
+	n := newNode(t, 1)
+	const many = sweepBudget + 100
+	for i := range many {
+		n.put(fmt.Sprint(i), "", n.dueIn(second))
+	}
+	n.now += 60 * second
+	rounds := 0
+	for n.Sweep(n.now) {
+		rounds++
+		if _, settled := n.Epoch(); settled {
+			t.Fatal("settled with work left")
+		}
+	}
+	end, settled := n.Epoch()
+	if !settled || end != n.now/record.EpochMillis*record.EpochMillis {
+		t.Fatalf("epoch %d, settled %v", end, settled)
+	}
+	if rounds == 0 || n.Bytes() != 0 {
+		t.Fatalf("%d rounds, %d bytes left", rounds, n.Bytes())
+	}
+}
+
+func TestTouchedSessionsAreNotHiddenByOldWakes(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(10*second))
+	for range 100 {
+		n.pass(5 * second)
+		n.expire("s", n.now+10*second)
+		n.want("s", "x")
+	}
+	if n.Len(0) != 1 || n.Stats().Expired != 0 {
+		t.Fatalf("%+v", n.Stats())
+	}
+	n.expire("s", 0)
+	n.pass(hour)
+	n.want("s", "x")
+	n.audit()
+}
+
+func TestStaleWakesDoNotPileUp(t *testing.T) {
+	n := newNode(t, 1)
+	for i := range int64(10_000) {
+		n.put("s", "x", n.dueIn(hour-i))
+	}
+	b := n.bucket(n.hash(key("s")))
+	if len(b.wakes) > 2*b.n+65 {
+		t.Fatalf("%d wakes for %d entries", len(b.wakes), b.n)
+	}
+	n.audit()
+}
+
+func TestIdleBucketsCostNoLock(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(hour))
+	for i := range n.buckets {
+		n.buckets[i].mu.Lock()
+	}
+	n.Sweep(n.now + hour/2) // would block for ever
+	for i := range n.buckets {
+		n.buckets[i].mu.Unlock()
+	}
+}
