@@ -173,6 +173,7 @@ type sender struct {
 	scope    atomic.Uint32 // interface index, for link-local destinations
 	counters *counters
 	gso      bool
+	option   int32 // UDP_SEGMENT; tests put one there that no kernel knows
 
 	messages [sendSlots]mmsghdr
 	spans    [sendSlots]int // datagrams of each message
@@ -192,7 +193,7 @@ func newSender(conn *net.UDPConn, r Resolved, c *counters) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{conn: conn, raw: raw, v6: r.V6, group: r.Group, counters: c, gso: canSegment(conn)}
+	s := &sender{conn: conn, raw: raw, v6: r.V6, group: r.Group, counters: c, gso: canSegment(conn), option: unix.UDP_SEGMENT}
 	s.scope.Store(uint32(r.Interface.Index))
 	for i := range s.messages {
 		s.messages[i].hdr.Name = (*byte)(unsafe.Pointer(&s.names[i]))
@@ -221,6 +222,10 @@ func (s *sender) transmit(fd uintptr) bool {
 
 // send sends batch; refused is the size of the largest datagram that was too large, 0 when none was.
 func (s *sender) send(batch []Datagram) (refused int, err error) {
+	before := s.gso
+	defer func() { // what looked like a path without segmentation was a size that older kernels report alike
+		s.gso = s.gso || before && refused > 0
+	}()
 	for len(batch) > 0 {
 		taken, messages := s.fill(batch)
 		done, tooLarge, err := s.flush(messages)
@@ -281,7 +286,7 @@ func (s *sender) pack(i, iovec int, run []Datagram) {
 
 func (s *sender) segment(h *unix.Msghdr, i, size int) {
 	c := (*unix.Cmsghdr)(unsafe.Pointer(&s.controls[i].bytes[0]))
-	c.Level, c.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+	c.Level, c.Type = unix.SOL_UDP, s.option
 	c.SetLen(unix.CmsgLen(2))
 	binary.NativeEndian.PutUint16(s.controls[i].bytes[unix.CmsgLen(0):], uint16(size))
 	h.Control = &s.controls[i].bytes[0]

@@ -37,8 +37,10 @@ type Config struct {
 	Cluster       string     // a name from which a group is derived where Group is zero
 	ReceiveBuffer int        // bytes asked of the kernel; 0: 8 MiB
 
-	OnChange func(string) // told, in a sentence, when the interface goes, comes back or is joined again; may be nil
-	System   System       // what to ask for interfaces; nil: this host
+	// OnChange is told, in a sentence, when the interface goes, comes back or is joined again; from a goroutine of
+	// Receive, which waits for it. May be nil.
+	OnChange func(string)
+	System   System // what to ask for interfaces; nil: this host
 
 	watchInterval time.Duration // shorter in tests
 }

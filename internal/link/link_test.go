@@ -8,12 +8,28 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 )
+
+// cleanups run after all tests.
+var cleanups []func()
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range cleanups {
+		f()
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // node is a Link that keeps what it hears.
 type node struct {
@@ -207,6 +223,15 @@ func TestReceiveBufferIsReadBack(t *testing.T) {
 	a.gotBuffer = 5
 	if len(a.Advice()) != 1 {
 		t.Errorf("no advice for a buffer of 5 bytes: %q", a.Advice())
+	}
+}
+
+func TestAdviceOnTheOriginalsV6Group(t *testing.T) {
+	for group, want := range map[string]int{"ffbe::43": 1, "ff15::8000:1": 0, "ff3e::43": 0} {
+		l := &Link{resolved: Resolved{V6: true, Group: netip.AddrPortFrom(netip.MustParseAddr(group), 4000)}}
+		if got := l.Advice(); len(got) != want {
+			t.Errorf("%s: %q", group, got)
+		}
 	}
 }
 

@@ -27,30 +27,43 @@ const originalsVariable = "SESSIONCAST_ORIGINALS"
 // It must be called outside of namespaces, from which there is no way to a registry.
 func originals(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv(originalsVariable); dir != "" {
-		return dir
+	dir := os.Getenv(originalsVariable)
+	if dir == "" {
+		if testing.Short() {
+			t.Skip("SKIPPED, original nodes not tested: -short")
+		}
+		var err error
+		if dir, err = installed(); err != nil {
+			t.Skipf("SKIPPED, original nodes not tested: %v", err)
+		}
+		t.Setenv(originalsVariable, dir) // for the run inside unshare
 	}
+	return dir
+}
+
+// installed fetches the packages once for all tests; TestMain removes them.
+var installed = sync.OnceValues(func() (string, error) {
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("SKIPPED, original nodes not tested: %s is not installed", tool)
+			return "", fmt.Errorf("%s is not installed", tool)
 		}
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "originals")
+	if err != nil {
+		return "", err
+	}
+	cleanups = append(cleanups, func() { _ = os.RemoveAll(dir) })
 	out, err := exec.Command("npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--loglevel=error",
 		"express-session-multicast@0.0.2", "express-session@1.18.1").CombinedOutput()
 	if err != nil {
-		t.Skipf("SKIPPED, original nodes not tested: npm install: %v\n%s", err, out)
+		return "", fmt.Errorf("npm install: %w: %s", err, out)
 	}
 	script, err := os.ReadFile("testdata/original.js")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	if err := os.WriteFile(dir+"/original.js", script, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(originalsVariable, dir) // for the run inside unshare
-	return dir
-}
+	return dir, os.WriteFile(dir+"/original.js", script, 0o644)
+})
 
 // original is a running original node.
 type original struct {

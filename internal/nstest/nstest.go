@@ -5,12 +5,14 @@ package nstest
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,8 +120,39 @@ func build(t *testing.T, hosts int) *Net {
 		n.batch(fd, fmt.Sprintf("link set lo up\nlink set p%d name eth0\naddr add %s/24 dev eth0\naddr add %s/64 dev eth0 nodad\nlink set eth0 up\n",
 			i, n.Addr4(i), n.Addr6(i)))
 	}
+	n.settle(n.bridge, "br0")
+	for i := range hosts {
+		n.settle(n.bridge, port(i))
+		n.settle(n.hosts[i], "eth0")
+	}
 	return n
 }
+
+// settleTime is ample: the kernel takes up to a second to tell an interface of its carrier, more on a busy machine.
+const settleTime = 20 * time.Second
+
+// settle waits until an interface carries: until then what it is given vanishes.
+func (n *Net) settle(fd int, name string) {
+	n.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(settleTime); !running(fd, name); <-tick.C {
+		if time.Now().After(deadline) {
+			n.t.Fatalf("%s did not come up within %v", name, settleTime)
+		}
+	}
+}
+
+func running(fd int, name string) (yes bool) {
+	inside(fd, func() {
+		i, err := net.InterfaceByName(name)
+		yes = err == nil && i.Flags&net.FlagRunning != 0
+	})
+	return yes
+}
+
+// port is the bridge's end of host i's cable.
+func port(i int) string { return fmt.Sprintf("v%d", i) }
 
 func namespace(t *testing.T) int {
 	t.Helper()
@@ -227,7 +260,11 @@ func (n *Net) Partition(group ...int) {
 func (n *Net) Cable(i int, in bool) {
 	n.t.Helper()
 	state := map[bool]string{true: "up", false: "down"}[in]
-	n.command(n.bridge, "", "ip", "link", "set", fmt.Sprintf("v%d", i), state)
+	n.command(n.bridge, "", "ip", "link", "set", port(i), state)
+	if in {
+		n.settle(n.bridge, port(i))
+		n.settle(n.hosts[i], "eth0")
+	}
 }
 
 // apply writes host i's rules anew, in one transaction.

@@ -70,7 +70,7 @@ func hears(t *testing.T, n *Net, count int) (heard int) {
 	}
 	buffer := make([]byte, 100)
 	for {
-		_ = in.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		_ = in.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
 		if _, err := in.Read(buffer); err != nil {
 			return heard
 		}
@@ -99,6 +99,8 @@ func TestLossBlocksAndCables(t *testing.T) {
 		check("deaf to another", 200, 200)
 		n.Cable(0, false)
 		check("without cable", 0, 0)
+		n.Cable(0, true)
+		check("plugged in again", 200, 200)
 	})
 }
 

@@ -46,6 +46,7 @@ func serve(t *testing.T, id Identity) (s *Server, addr netip.AddrPort, peers cha
 	peers = make(chan record.Origin, 1000)
 	s = Listen(l, func() Identity { return id }, func(_ context.Context, c *Conn) {
 		peers <- c.Peer()
+		c.SetPatience(0) // the tests of silence have servers of their own
 		echo(c)
 	})
 	t.Cleanup(s.Close)
@@ -85,6 +86,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestFramesOfAllSizesCross(t *testing.T) {
 	_, addr, peers := serve(t, identity('s', 1))
 	c := dial(t, addr, identity('c', 1))
+	c.SetPatience(0)
 	if c.Peer() != identity('s').Self || <-peers != identity('c').Self {
 		t.Errorf("the peers do not know each other: %v", c.Peer())
 	}
