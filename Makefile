@@ -1,0 +1,44 @@
+# make test   installs what the tests need, checks the sources and runs every test
+# make bench  measures, side by side with Redis where it is installed
+# make sim    many seeds of the simulation; SIM=10m for longer
+GO     ?= go
+SIM    ?= 2m
+FUZZ   ?= 10s
+TOOL   := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: build test deps check unit fuzz sim mutants bench clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sessioncast ./cmd/sessioncast
+
+test: deps check unit fuzz
+
+# What the tests use besides Go: Redis to compare with, Node for the Express app, namespaces and packet loss.
+deps:
+	@scripts/install-deps
+
+check:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "not gofmt-ed"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet . ./internal/link ./internal/stream ./internal/node ./internal/resp ./internal/daemon ./cmd/sessioncast
+	GOOS=windows $(GO) vet . ./internal/link ./internal/stream ./internal/node ./internal/resp ./internal/daemon ./cmd/sessioncast
+	$(TOOL) staticcheck ./...
+
+unit: build
+	$(GO) test -race -shuffle=on -timeout 30m ./...
+
+fuzz:
+	@scripts/fuzz $(FUZZ)
+
+sim:
+	$(GO) test ./internal/sim -run TestSwarm -count=1 -v -timeout 0 -sim.time=$(SIM)
+
+mutants:
+	$(GO) test ./internal/sim -run TestMutants -count=1 -v -timeout 0 -mutants
+
+bench:
+	@scripts/bench
+
+clean:
+	rm -rf bin
