@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
+	"github.com/sessioncast/sessioncast/internal/stream"
 )
 
 // AckAll waits for every live synced peer.
@@ -23,6 +25,7 @@ type Config struct {
 	Cluster    string        // mixed into every key
 	Keys       []seal.Key    // the primary first
 	Network    link.Config   // the sockets
+	Dialer     stream.Dialer // of streams; nil: this host's
 	Ack        int           // peers that a write waits for; AckAll for all
 	AckTimeout time.Duration // at most so long; 0: 50 ms
 	MaxMemory  int64         // bytes of the table; 0: no limit
@@ -52,6 +55,9 @@ func (c *Config) validate() error {
 	}
 	if c.AckTimeout == 0 {
 		c.AckTimeout = defaultAckTimeout
+	}
+	if c.Dialer == nil {
+		c.Dialer = new(net.Dialer)
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

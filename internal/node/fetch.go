@@ -55,7 +55,7 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch) (noRoom bool, err erro
 	if n.link != nil {
 		to = n.link.Zoned(to)
 	}
-	conn, err := stream.Dial(ctx, to, n.identity())
+	conn, err := stream.DialOver(ctx, n.cfg.Dialer, to, n.identity())
 	if err != nil {
 		return false, err
 	}

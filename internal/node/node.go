@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,8 @@ type Node struct {
 	ring    *seal.Keyring
 	table   *table.Table
 	sockets Sockets
-	link    *link.Link // nil in tests without one
+	link    *link.Link     // nil when opened over other sockets
+	addr    netip.AddrPort // where link is nil
 	server  *stream.Server
 
 	core struct {
@@ -89,6 +91,23 @@ func Open(cfg Config) (*Node, error) {
 	n.link, n.sockets = l, l
 	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
 	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
+	n.run()
+	return n, nil
+}
+
+// OpenOver is Open over sockets and a listener of streams that the caller made, all at addr, in place of Config.Network's.
+// The node closes them.
+func OpenOver(cfg Config, sockets Sockets, listener net.Listener, addr netip.AddrPort) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, sockets: sockets, addr: addr}
+	n.prepare()
+	if err := n.makeCore(); err != nil {
+		n.cancel()
+		return nil, err
+	}
+	n.server = stream.Listen(listener, n.identity, n.serve)
 	n.run()
 	return n, nil
 }
@@ -174,7 +193,7 @@ func (n *Node) Peers() int { return int(n.peers.Load()) }
 // Addr is this node's own address, of its unicast socket and its stream listener.
 func (n *Node) Addr() netip.AddrPort {
 	if n.link == nil {
-		return netip.AddrPort{}
+		return n.addr
 	}
 	return n.link.Addr()
 }

@@ -44,11 +44,20 @@ type Conn struct {
 	header   [headerSize]byte
 }
 
+// Dialer opens what a connection runs over; *net.Dialer is one.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
 // Dial connects to addr and returns once both sides have proved the cluster key and said who they are.
 func Dial(ctx context.Context, addr netip.AddrPort, id Identity) (*Conn, error) {
+	return DialOver(ctx, new(net.Dialer), addr, id)
+}
+
+// DialOver is Dial by way of d.
+func DialOver(ctx context.Context, d Dialer, addr netip.AddrPort, id Identity) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, HandshakeTimeout)
 	defer cancel()
-	var d net.Dialer
 	raw, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("stream to %s: %w", addr, err)
