@@ -36,7 +36,7 @@ func (w *World) ghost(s *State, n int) view {
 	})
 	v.births = alive.n
 	v.promise = dl.Promise
-	if t := nd.Local; alive.has(t.Birth) && dl.ID.less(t.At) && dl.Promise != never {
+	if t := nd.Last; alive.has(t.Birth) && dl.ID.less(t.At) && dl.Promise != never {
 		v.promise = max(v.promise, t.Due)
 	}
 	v.visible = v.births > 0 && (v.promise == never || w.time(s, n) < v.promise+w.Skew)
@@ -105,7 +105,7 @@ func (w *World) ghostAlive(s *State, known Dots) (alive ids) {
 	return alive
 }
 
-// model is the view of the state itself.
+// view is what the state itself shows.
 func (w *World) view(s *State, n int) view {
 	nd := &s.Node[n]
 	d, _ := nd.Key.deadline()

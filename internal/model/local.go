@@ -127,6 +127,7 @@ func (w *World) touch(s *State, n int) bool {
 	won, of := nd.Key.deadline()
 	if d.Due <= won.Promise && of == b.ID || w.TouchAlwaysLocal {
 		nd.Local = Touch{Birth: b.ID, At: id, Due: d.Due}
+		nd.Last = nd.Local
 		return true
 	}
 	nd.Local = Touch{}

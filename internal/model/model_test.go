@@ -15,6 +15,9 @@ var wide = Params{TTL: 8, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Hold: 3, Life:
 // padded is wide with a pad that touches fit in.
 var padded = Params{TTL: 8, ShortTTL: 1, Pad: 4, Skew: 1, Epoch: 2, Hold: 3, Life: 24, Tick: 4, Clock: [maxNodes]int16{1, 0, 0}}
 
+// longHold has a hold nearly as long as a life.
+var longHold = Params{TTL: 8, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Hold: 6, Life: 8, Tick: 4, Clock: [maxNodes]int16{0, 1, 0}}
+
 func immortal(p Params) Params {
 	p.NoLife = true
 	return p
@@ -31,9 +34,9 @@ type profile struct {
 }
 
 var profiles = []profile{
-	{"two nodes, everything", small, 2, 3, 6, 7, 9,
+	{"two nodes, everything", small, 2, 3, 5, 7, 9,
 		Budget{actUpsert: 1, actCreate: 2, actWrite: 1, actTouch: 2, actShorten: 1, actDestroy: 2, actTick: 2, actLeap: 3}},
-	{"two nodes, logouts and returns", small, 2, 4, 6, 7, 9,
+	{"two nodes, logouts and returns", small, 2, 4, 5, 6, 9,
 		Budget{actUpsert: 2, actReset: 1, actCreate: 2, actTouch: 1, actDestroy: 2, actTick: 1, actLeap: 1}},
 	{"two nodes, no deadline", immortal(small), 2, 4, 6, 7, 9,
 		Budget{actCreate: 1, actTouch: 1, actShorten: 1, actPersist: 1, actDestroy: 1, actWrite: 1, actLeap: 3}},
@@ -43,11 +46,13 @@ var profiles = []profile{
 		Budget{actCreate: 1, actBrief: 1, actWrite: 1, actTouch: 1, actShorten: 1, actDestroy: 1, actTick: 1, actLeap: 2}},
 	{"two nodes, touches", padded, 2, 5, 8, 10, 12,
 		Budget{actCreate: 1, actTouch: 3, actShorten: 1, actTick: 2, actLeap: 1}},
-	{"three nodes, everything", small, 3, 3, 5, 6, 7,
+	{"two nodes, a long hold", longHold, 2, 3, 8, 9, 11,
+		Budget{actUpsert: 1, actReset: 1, actTouch: 1, actDestroy: 1, actTick: 1, actLeap: 3}},
+	{"three nodes, everything", small, 3, 3, 4, 6, 8,
 		Budget{actUpsert: 1, actCreate: 2, actWrite: 1, actTouch: 1, actShorten: 1, actDestroy: 1, actTick: 1, actLeap: 2}},
 	{"three nodes, one restarts", small, 3, 2, 5, 6, 8,
 		Budget{actUpsert: 1, actCreate: 1, actWrite: 1, actTouch: 1, actDestroy: 1, actLeap: 1, actRestart: 1, actSnapStart: 1, actSnapEnd: 1}},
-	{"two nodes, one restarts", small, 2, 3, 6, 7, 9,
+	{"two nodes, one restarts", small, 2, 3, 5, 6, 9,
 		Budget{actUpsert: 1, actReset: 1, actCreate: 1, actWrite: 1, actTouch: 1, actDestroy: 1, actTick: 1, actLeap: 2, actRestart: 1, actSnapStart: 1, actSnapEnd: 1}},
 }
 

@@ -183,8 +183,9 @@ func appendNode(b []byte, nd *Node) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Cov))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Known))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Have))
-	b = append16(b, int16(nd.HLC), int16(nd.Local.Birth.S), int16(nd.Local.At.S), nd.Local.Due)
-	b = append(b, nd.Local.Birth.O, nd.Local.At.O)
+	b = append16(b, int16(nd.HLC), int16(nd.Local.Birth.S), int16(nd.Local.At.S), nd.Local.Due,
+		int16(nd.Last.Birth.S), int16(nd.Last.At.S), nd.Last.Due)
+	b = append(b, nd.Local.Birth.O, nd.Local.At.O, nd.Last.Birth.O, nd.Last.At.O)
 	b = appendKey(b, &nd.Key)
 	if p := nd.Snap; p != nil {
 		b = append(b, p.Donor)

@@ -80,6 +80,7 @@ type Node struct {
 	Have    Dots // ghost: of those, what it has not purged with the key's births since
 	Key     Key
 	Local   Touch
+	Last    Touch // ghost: the last touch kept local here
 	Snap    *Snapshot
 }
 

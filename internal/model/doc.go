@@ -1,0 +1,79 @@
+// Package model is the data model of the design (section 3) as an executable model of one key on two or three nodes, searched
+// exhaustively by its tests; nothing imports it.
+//
+// A State is a value: whoever holds a copy owns it. World and Search own nothing and may be used from anywhere.
+//
+// Every interleaving of a bounded number of operations, deliveries of single ops, repairs by value, time steps, restarts and
+// snapshots is visited, breadth first, to a depth (go test; MODEL_DEEP=1, 2, ... goes deeper and prints what it covered). A dot
+// that is never delivered is a loss, a node that gets none is a partition. In every state these are judged:
+//
+//   - promise 1: a local operation is seen by the next read of its node (checkStep);
+//   - promise 2: from here, all repaired in two different orders, all nodes are equal (checkConverges);
+//   - promise 3: a tombstone covers every birth really made before it (checkDestroyed), and no node shows what a tombstone it
+//     was told of kills, collected or not (checkGhost);
+//   - promise 5: no node hides what lives, or shows what is past, by all it was told, purged or not (checkGhost), nor hides what
+//     a user keeps alive at a node that was told the same (checkKeptAlive).
+//
+// The judge (ghost.go) keeps every op for ever and shares no code with the merge. What it allows is listed under Limits.
+//
+// # The rules as found
+//
+// Stamps.
+//
+//  1. A local operation's stamp is max(HLC tick, highest stamp in the key + 1), over T, births, registers and the local touch.
+//     Raised stamps do not move the HLC; headers do.
+//  2. T = max((HLC ms + skew, counter all ones), highest stamp in the key + 1). All ones: a birth may bear any counter of
+//     its millisecond.
+//
+// Births. A birth has id, weak, data, deadline register, Span and Latest.
+//
+//  3. Span is the longest lifetime the birth was ever given; a register without a deadline counts as the lifetime (24 h).
+//     Latest = max over its deadline registers, computed where each is written, of promise and stamp + Span, cut by the
+//     birth's absolute lifetime. Both travel with every op of the birth and merge by maximum. (Because an extension made
+//     concurrently elsewhere, unknown to who shortens, may run until stamp + Span + pad: with the promise known here alone
+//     the shortened session came back. The rule for "no deadline" is the same rule.)
+//  4. Writes and touches go to the highest explicit birth that lives by its own promise, else to the highest weak one that
+//     does. (A write into a weak birth beside an explicit one dies with it; one into a birth that is past is cut by that
+//     birth's lifetime.)
+//  5. SET without NX or XX makes a weak birth always, tombstone known or not, but for one by a connection that has read the key
+//     as missing where the tombstone is known. After the hold a weak birth is above its end and nothing is lost.
+//
+// Merge.
+//
+//  6. Tombstone registers T, until and hold end: maximum each; then births ≤ T go, and weak ones ≤ hold end.
+//  7. A birth is merged register by register, or inserted; the highest of each class are kept.
+//  8. A touch (birth id, deadline register, Latest, Span) whose birth is neither here nor killed is not applied and not covered.
+//  9. After every merge: collect, then settle the local touch: gone with its birth; discarded by a higher-stamped winning
+//     register; re-issued, with a new dot but under its own stamp and birth, where its due exceeds the winning promise.
+//     (A new stamp would win over a shortening made after the touch.)
+//  10. A touch stays local when its due is within the winning promise and the winning register belongs to the birth it goes to.
+//  11. A repair is the holder's whole state of the key, or nothing, and covers every dot of that key which the holder covers,
+//     not only the one asked for. (Else an effect comes along without its dot, and when its origin dies nobody asks for the
+//     dot: equal intervals, different values.)
+//  12. A snapshot claims the donor's intervals as of its start.
+//
+// Forgetting, judged on the merged result by the node's HLC.
+//
+//  13. Hidden: HLC ≥ winning promise + skew.
+//  14. Each birth goes by itself, at epochEnd(max Latest over itself and the births it overrides + grace). It overrides a birth
+//     whose data or whose deadline register is stamped lower than its own. While a register without a deadline wins, its birth
+//     and those that override it stay; one that has lost counts as the winner's stamp + lifetime. ("The whole key after the
+//     latest of all births" diverges without any loss: a session created again within the grace of its expired predecessor
+//     keeps the predecessor on a node that had not purged it yet, and not on one that had. "Each by its own Latest" lets an
+//     overridden birth surface again.)
+//  15. until = max(T, hold end) + lifetime + 2 × skew + pad. (T + lifetime + 2 × skew is over before the last weak birth that the
+//     hold must kill is gone, and before a birth as young as T has passed its grace.) The tombstone goes at epochEnd(until).
+//
+// # Limits
+//
+// Of a node cut off for longer than the winning promise and the grace it knows, the model allows
+//
+//  1. that it forgets, with the session that expired there, data written to it there, while others keep the session alive:
+//     their value stands, everywhere; likewise a finite deadline over a persist it never heard of;
+//  2. that two births of one key, made on the two sides with different lifetimes, are judged differently until the
+//     fingerprints' heal has merged the buckets: equal intervals alone do not make equal states then. The heal is part of
+//     convergence in this case, not only an alarm. Nothing else needs it: where no birth was purged while one of the
+//     key's dots was missing somewhere, equal intervals are equal states.
+//  3. Sessions without a lifetime and a separation longer than until: absence by dots (TestEvenSplitLongerThanUntil only).
+//  4. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
+package model

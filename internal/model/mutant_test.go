@@ -1,0 +1,93 @@
+package model
+
+import (
+	"os"
+	"reflect"
+	"testing"
+)
+
+// mutant is a broken rule and the search that must break it within so many actions.
+type mutant struct {
+	rule    string
+	rules   Rules
+	profile string
+	within  int
+}
+
+var mutants = []mutant{
+	{"the higher birth wins whole", Rules{HigherBirthWinsWhole: true}, "two nodes, everything", 4},
+	{"a touch that overtook its create is covered", Rules{TouchCoversEarly: true}, "two nodes, everything", 3},
+	{"a touch that overtook its create makes a stub", Rules{TouchMakesStub: true}, "two nodes, everything", 3},
+	{"purge at once", Rules{PurgeAtOnce: true}, "two nodes, everything", 4},
+	{"purge by the winning promise", Rules{PurgeByWinner: true}, "two nodes, long and short lives", 4},
+	{"purge each birth by itself", Rules{PurgeEachBirth: true}, "two nodes, long and short lives", 6},
+	{"purge the key as a whole", Rules{PurgeWhole: true}, "two nodes, everything", 5},
+	{"a merge inserts what is due", Rules{InsertDue: true}, "two nodes, everything", 3},
+	{"a prefix instead of intervals", Rules{PrefixOnly: true}, "three nodes, one restarts", 4},
+	{"destroy by the own clock alone", Rules{DestroyByOwnClock: true}, "two nodes, everything", 2},
+	{"destroy below what was seen", Rules{DestroyBlind: true}, "two nodes, everything", 3},
+	{"a local stamp by the clock alone", Rules{StampByClock: true}, "two nodes, everything", 2},
+	{"a merge does not ask the tombstone", Rules{NoTombstoneCheck: true}, "two nodes, everything", 2},
+	{"tombstones collected after the skew", Rules{CollectEarly: true}, "two nodes, everything", 3},
+	{"until without hold and pad", Rules{UntilWithoutHold: true}, "two nodes, a long hold", 8},
+	{"weak births outlive the hold", Rules{WeakOutlivesHold: true}, "two nodes, everything", 3},
+	{"an upsert makes an explicit birth", Rules{UpsertExplicit: true}, "two nodes, everything", 3},
+	{"a local touch is not re-issued", Rules{TouchNotReissued: true}, "two nodes, touches", 8},
+	{"a re-issued touch gets a new stamp", Rules{ReissueNewStamp: true}, "three nodes, touches", 12},
+	{"a shortening keeps older local touches", Rules{ShortenKeepsTouch: true}, "two nodes, touches", 6},
+	{"a touch always stays local", Rules{TouchAlwaysLocal: true}, "two nodes, everything", 4},
+	{"hidden at the promise by the own clock", Rules{HideWithoutSkew: true}, "two nodes, everything", 2},
+	{"no deadline adds nothing to latest", Rules{PersistForgotten: true}, "two nodes, no deadline", 6},
+	{"a repair covers the one dot", Rules{RepairCoversOne: true}, "three nodes, one restarts", 4},
+	{"a snapshot claims intervals of its end", Rules{SnapshotClaimsEnd: true}, "three nodes, one restarts", 4},
+	{"nothing from who does not know", Rules{NothingWhenIgnorant: true}, "three nodes, everything", 1},
+	{"a shortening kept by the old promise", Rules{ShortenByOldPromise: true}, "two nodes, long and short lives", 7},
+}
+
+// TestEveryBrokenRuleIsFound keeps the search honest: what it cannot break it does not prove.
+func TestEveryBrokenRuleIsFound(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.rule, func(t *testing.T) {
+			if m.within > 8 && os.Getenv("MODEL_DEEP") == "" || m.within > 6 && testing.Short() {
+				t.Skip("deep; its scenario tells it too")
+			}
+			r := findProfile(t, m.profile).search(m.rules, m.within).Run()
+			if r.Err == nil {
+				t.Fatalf("not broken by any trace of %d actions (%d states)", r.Depth, r.States)
+			}
+			t.Logf("broken after %d states: %.160v", r.States, r.Err)
+			report(t, r)
+		})
+	}
+}
+
+// TestEveryRuleHasItsMutant fails when a flag is added and nothing breaks it.
+func TestEveryRuleHasItsMutant(t *testing.T) {
+	flags := reflect.TypeFor[Rules]()
+	for i := range flags.NumField() {
+		found := false
+		for _, m := range mutants {
+			found = found || reflect.ValueOf(m.rules).Field(i).Bool()
+		}
+		if !found {
+			t.Errorf("no mutant sets %s", flags.Field(i).Name)
+		}
+	}
+}
+
+func findProfile(t *testing.T, name string) profile {
+	t.Helper()
+	for _, p := range append(extra, profiles...) {
+		if p.name == name {
+			return p
+		}
+	}
+	t.Fatalf("no profile %q", name)
+	return profile{}
+}
+
+// extra are searches too narrow to be part of the proof.
+var extra = []profile{
+	{"three nodes, touches", padded, 3, 5, 0, 0, 0,
+		Budget{actCreate: 1, actTouch: 2, actShorten: 2, actTick: 2}},
+}
