@@ -245,20 +245,20 @@ func EpochEnd(ms int64) int64 {
 }
 
 // SetDeadline writes the deadline register where the change is made, and works out how long its effect must be
-// remembered: as long as any promise that it overrides may run. A promise known here counts by itself. One that cannot
-// be known (a concurrent extension that a shortening overrides, a register without an end) is bounded by the absolute
-// lifetime, 24 h where none is set.
+// remembered: as long as any promise that it overrides may run. One made concurrently elsewhere is not known here, but
+// gives no longer time to live than the longest that the birth was ever given; a register without an end counts as the
+// absolute lifetime, 24 h where none is set. That longest time is what Latest exceeds the register before by.
 func (b *Birth) SetDeadline(d Deadline, life time.Duration) {
-	bound := d.At.Add(LifeOr24h(life)).Millis()
-	latest := d.Promise
-	switch {
-	case d.Due == 0, !b.Deadline.IsZero() && b.Deadline.Due == 0:
-		latest = max(latest, bound)
-	case satAdd(d.Promise, d.pad()) < b.Latest:
-		latest = max(latest, CapDue(bound, b.Absolute))
+	span := d.Due - d.At.Millis()
+	if d.Due == 0 {
+		span = LifeOr24h(life).Milliseconds()
 	}
+	if !b.Deadline.IsZero() {
+		span = max(span, b.Latest-b.Deadline.At.Millis())
+	}
+	bound := CapDue(satAdd(d.At.Millis(), span), b.Absolute)
 	b.Deadline = d
-	b.Latest = max(b.Latest, latest)
+	b.Latest = max(b.Latest, d.Promise, bound)
 }
 
 // CapDue keeps a deadline, 0 for none, within an absolute lifetime, 0 for none.

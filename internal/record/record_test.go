@@ -62,14 +62,18 @@ func TestShortenedBirthIsKeptAsLongAsTheOldPromise(t *testing.T) {
 	if got := s.PurgeAt(threeOrigins(), &s.Births[0], testLife, testSkew); got < t0+600_000 {
 		t.Fatalf("purged at %d, the old promise runs until %d", got, t0+600_000)
 	}
-	if b.Latest < t0+1000+testLife.Milliseconds() {
-		t.Fatalf("Latest = %d: an extension that this node cannot know may run longer", b.Latest)
+	if b.Latest != t0+1000+600_000 {
+		t.Fatalf("Latest = %d: an extension made elsewhere at the same moment may run longer", b.Latest)
+	}
+	b.SetDeadline(Deadline{Version: at(t0+2000, 1), Due: t0 + 5000, Promise: t0 + 5000}, testLife)
+	if b.Latest != t0+2000+600_000 {
+		t.Fatalf("Latest = %d: the longest time to live was forgotten after one shortening", b.Latest)
 	}
 }
 
 func TestShorteningIsNotRememberedBeyondTheAbsoluteLifetime(t *testing.T) {
 	b := Birth{ID: at(t0, 1), Absolute: t0 + testLife.Milliseconds()}
-	b.SetDeadline(Deadline{Version: b.ID, Due: t0 + 600_000, Promise: t0 + 600_000}, testLife)
+	b.SetDeadline(Deadline{Version: b.ID, Due: b.Absolute - 5000, Promise: b.Absolute - 5000}, testLife)
 	b.SetDeadline(Deadline{Version: at(t0+9000, 1), Due: t0 + 10_000, Promise: t0 + 10_000}, testLife)
 	if b.Latest != b.Absolute {
 		t.Fatalf("Latest = %d, want %d", b.Latest, b.Absolute)

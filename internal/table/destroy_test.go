@@ -70,6 +70,18 @@ func TestNoHoldWithout(t *testing.T) {
 	}
 }
 
+func TestAnExpiredSessionStillGetsItsHold(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "one", n.dueIn(second))
+	n.now += 2 * second
+	if res := n.destroy("s"); res.Existed || !res.Done {
+		t.Fatalf("%+v", res)
+	}
+	if _, err := n.tryPut("s", "racing"); !errors.Is(err, ErrDestroyed) {
+		t.Fatalf("upsert: %v", err)
+	}
+}
+
 // "a birth made by an upsert is marked weak, a tombstone carries its hold H, and kills weak births <= T + H"
 func TestHoldKillsTheUpsertOfANodeThatKnewNoTombstone(t *testing.T) {
 	a, b := newNode(t, 1), newNode(t, 2)

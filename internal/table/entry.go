@@ -11,7 +11,7 @@ import (
 // What an entry costs beyond its name, values and owners; close to what the heap holds for it (see
 // TestCostIsCloseToTheHeap).
 const (
-	entryCost = int64(unsafe.Sizeof(entry{})) + slotCost + allocCost
+	entryCost = int64(unsafe.Sizeof(entry{})) + slotCost + wakeCost + allocCost
 	birthCost = int64(unsafe.Sizeof(record.Birth{})) + allocCost
 	slotCost  = 16 * 3 / 2 // slots are between 3/8 and 3/4 full
 	allocCost = 16         // rounding of one allocation to its size class, on average
@@ -119,7 +119,7 @@ func stateCost(s *record.State) int64 {
 	var c int64
 	for i := range s.Births {
 		v := &s.Births[i].Value
-		c += birthCost + wakeCost + int64(len(v.Bytes)+len(v.Owner))
+		c += birthCost + int64(len(v.Bytes)+len(v.Owner))
 	}
 	return c
 }

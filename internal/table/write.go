@@ -121,9 +121,9 @@ func (o *op) admit(w *Write, exists bool) error {
 			grow += int64(len(w.Owner) - len(v.Owner))
 		}
 	case o.e != nil:
-		grow += birthCost + wakeCost + int64(len(w.Owner))
+		grow += birthCost + int64(len(w.Owner))
 	default:
-		grow += entryCost + birthCost + wakeCost + int64(len(o.k.Name)+len(w.Owner))
+		grow += entryCost + birthCost + int64(len(o.k.Name)+len(w.Owner))
 	}
 	if limit := o.t.cfg.MaxBytes; limit > 0 && grow > 0 && o.t.counts.bytes.Load()+grow > limit {
 		o.t.counts.refused.Add(1)

@@ -1,0 +1,73 @@
+package table
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+func wantAllocs(t *testing.T, what string, limit float64, f func()) {
+	t.Helper()
+	if n := testing.AllocsPerRun(200, f); n > limit {
+		t.Errorf("%s: %v allocations, want at most %v", what, n, limit)
+	}
+}
+
+func TestAllocationBudgets(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	name := names(1)[0]
+	a.put(name, "value", a.dueIn(hour))
+	a.send(b, key(name))
+	for range LogSize { // the log has grown to its size
+		a.put(name, "value", a.dueIn(hour))
+	}
+	s := b.state(name)
+	w := Write{Value: []byte("value"), Due: a.now + hour}
+	var into record.State
+	i := int64(0)
+	wantAllocs(t, "Get", 0, func() { a.Get(a.now, key(name)) })
+	wantAllocs(t, "Get of nothing", 0, func() { a.Get(a.now, key("nothing")) })
+	wantAllocs(t, "Get of a long name", 0, func() { a.Get(a.now, key("a name that is longer than the sixty-three bytes of the short way")) })
+	wantAllocs(t, "Put", 1, func() { _, _ = a.Put(a.now, key(name), &w) })
+	wantAllocs(t, "touch", 1, func() { i++; _, _ = a.Expire(a.now, key(name), a.now+hour+i, ExpireAlways) })
+	wantAllocs(t, "Merge of an equal state", 0, func() { b.Merge(b.now, key(name), &s) })
+	wantAllocs(t, "Load", 0, func() { a.Load(key(name), &into) })
+	wantAllocs(t, "Sweep of nothing", 0, func() { a.Sweep(a.now) })
+	fresh := names(2000)
+	wantAllocs(t, "Put of a new session", 8, func() { fresh = fresh[1:]; _, _ = a.Put(a.now, key(fresh[0]), &w) })
+}
+
+// TestCostIsCloseToTheHeap holds the counted bytes against what the heap grew by.
+func TestCostIsCloseToTheHeap(t *testing.T) {
+	const many = 40_000
+	for what, fill := range map[string]func(n *node, name string){
+		"sessions of 512 B": func(n *node, name string) { n.put(name, string(make([]byte, 512)), n.dueIn(hour)) },
+		"small sessions":    func(n *node, name string) { n.put(name, "0123456789abcdef", n.dueIn(hour)) },
+		"touched sessions": func(n *node, name string) {
+			n.put(name, "0123456789abcdef", n.dueIn(hour))
+			n.expire(name, n.now+hour+1)
+			n.expire(name, n.now+hour+2)
+		},
+		"tombstones": func(n *node, name string) { n.put(name, "x"); n.destroy(name) },
+	} {
+		var before, after runtime.MemStats
+		n := newNode(t, 1)
+		for seq := range LogSize { // the log is no part of the entries
+			n.own.note(uint64(seq), record.Key{}, false)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range many {
+			fill(n, fmt.Sprintf("sess:%032d", i))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		heap, counted := float64(after.HeapAlloc-before.HeapAlloc)/many, float64(n.Bytes())/many
+		t.Logf("%s: %.0f B of heap each, counted %.0f", what, heap, counted)
+		if counted < heap*0.85 || counted > heap*1.25 {
+			t.Errorf("%s: counted %.0f B each, the heap holds %.0f", what, counted, heap)
+		}
+	}
+}
