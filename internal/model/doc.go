@@ -70,10 +70,11 @@
 //
 //  1. that it forgets, with the session that expired there, data written to it there, while others keep the session alive:
 //     their value stands, everywhere; likewise a finite deadline over a persist it never heard of;
-//  2. that two births of one key, made on the two sides with different lifetimes, are judged differently until the
-//     fingerprints' heal has merged the buckets: equal intervals alone do not make equal states then. The heal is part of
-//     convergence in this case, not only an alarm. Nothing else needs it: where no birth was purged while one of the
-//     key's dots was missing somewhere, equal intervals are equal states.
+//  2. that equal intervals are not equal states until the fingerprints' heal has merged the buckets: of two births made on the
+//     two sides with different lifetimes one may be purged on one side and still override on the other; a write of limit 1
+//     may yet reach one node by an old datagram. The heal is part of convergence in these cases, not only an alarm. Nothing
+//     else needs it: where no birth was purged while one of the key's dots was missing somewhere, equal intervals are
+//     equal states.
 //  3. Sessions without a lifetime and a separation longer than until: absence by dots (TestEvenSplitLongerThanUntil only).
 //  4. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
 package model
