@@ -117,10 +117,8 @@ func (m *Machine) takeFragment(p *peer, body []byte) error {
 	}
 	m.count.FragmentsIn++
 	o := m.origin(f.Origin)
-	if f.Origin == p.ref {
-		m.owe(p, f.AckFrom)
-	}
 	if o.coversAll(f.Dots) {
+		m.owe(p, f.AckFrom)
 		m.count.Duplicates++
 		return nil
 	}
@@ -226,6 +224,7 @@ func (m *Machine) completeAssembly(p *peer, a *assembly) error {
 	if err != nil {
 		return err
 	}
+	p.ack.due = p.ack.due || it.Origin == p.ref
 	m.takeItem(p, &it)
 	return nil
 }

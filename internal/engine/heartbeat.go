@@ -156,7 +156,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		return nil
 	}
 	p.beats++
-	p.name, p.sessions, p.bytes, p.fullPct = h.Name, h.Sessions, h.Bytes, int(h.FullPct)
+	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash = h.DeadHash
 	p.offset = time.Duration(h.WallMillis-m.wall()) * time.Millisecond
 	m.setSaid(p, h.State)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/wire"
@@ -97,7 +98,7 @@ func (m *Machine) takeHello(p *peer, body []byte) error {
 		return err
 	}
 	m.observe(p, t)
-	p.name = h.Name
+	p.name = rename(p.name, h.Name)
 	m.setSaid(p, h.State)
 	m.scheduleGreet(p)
 	return nil
@@ -135,26 +136,25 @@ func (m *Machine) takeGreet(p *peer, body []byte) error {
 		return err
 	}
 	m.observe(p, t)
-	p.name, p.sessions, p.bytes = g.Name, g.Sessions, g.Bytes
+	p.name, p.sessions, p.bytes = rename(p.name, g.Name), g.Sessions, g.Bytes
 	m.setSaid(p, g.State)
 	return nil
 }
 
-// donor is the first synced peer in the order of their proof, which is the order of their answers.
+// donor is the first synced peer in the order of their proof, which is the order of their answers; one that is about to
+// leave if there is no other.
 func (m *Machine) donor(tried []*peer) *peer {
-next:
+	var leaving *peer
 	for _, p := range m.members.list {
-		if !p.synced() {
-			continue
+		switch {
+		case slices.Contains(tried, p):
+		case p.state == wire.Synced:
+			return p
+		case p.state == wire.Leaving && leaving == nil:
+			leaving = p
 		}
-		for _, t := range tried {
-			if t == p {
-				continue next
-			}
-		}
-		return p
 	}
-	return nil
+	return leaving
 }
 
 // pullFrom catches up by a transfer of what differs.

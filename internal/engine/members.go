@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/dots"
@@ -310,4 +311,12 @@ func (l *lossMeter) report(sent uint64) {
 	if sent >= l.lastSent {
 		l.lastSent, l.received = sent, 0
 	}
+}
+
+// rename is name in memory of its own: parsed names are parts of the frame.
+func rename(old, name string) string {
+	if old == name {
+		return old
+	}
+	return strings.Clone(name)
 }

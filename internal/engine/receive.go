@@ -68,9 +68,10 @@ func (m *Machine) noteKeys(it *wire.Item) {
 
 // announce notes that dots of o up to seq exist.
 func (m *Machine) announce(o *origin, seq uint64) {
-	if seq > o.announced {
-		o.announced = seq
+	if o.announced == 0 && m.join.fetch != nil {
+		o.fetchTo = seq // met while a transfer is under way, which most likely brings it
 	}
+	o.announced = max(o.announced, seq)
 	m.checkGap(o)
 }
 
@@ -85,6 +86,7 @@ func (m *Machine) takeRepair(p *peer, body []byte) error {
 	for i := range b.Items {
 		it := &b.Items[i]
 		m.count.RepairsIn++
+		p.ack.due = p.ack.due || it.Origin == p.ref // the request for it may have been lost with the change
 		if it.Kind == wire.KindPull {
 			m.wantPull(p, it)
 			continue

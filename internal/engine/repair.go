@@ -135,7 +135,7 @@ func (m *Machine) sendRepair(list []record.Dot, to destination) {
 			m.finish(to, frame)
 			begun = false
 		}
-		if sent > repairMaxBytes || !m.pace.ready(m.now) {
+		if sent > repairMaxBytes || !m.pace.ready(m.now) || len(m.frags.out) >= maxOutgoing {
 			m.count.RepairDenied++
 			return
 		}
@@ -179,6 +179,9 @@ func (m *Machine) byKey(list []record.Dot) []keyDots {
 	for _, d := range list {
 		k, _, ok := m.table.LogKey(d.Origin, d.Seq)
 		g, found := at[id{d.Origin, k, ok}]
+		if found && !ok {
+			continue // one "pull" for an origin says it all
+		}
 		if !found || len(groups[g].seqs) >= repairItemDots {
 			g = len(groups)
 			at[id{d.Origin, k, ok}] = g
