@@ -33,6 +33,8 @@ type Config struct {
 	Lifetime   time.Duration // absolute lifetime of a session; 0: none
 	Hold       time.Duration // logout hold; 0: off
 
+	// BeforeJoin is called when the sockets are open and nothing was sent yet; its error ends Open. May be nil.
+	BeforeJoin func(*Node) error
 	// OnEvent is told what the operator may want to know. It is called from the node's goroutines without locks held and
 	// must not block. May be nil.
 	OnEvent func(engine.Event)

@@ -91,6 +91,12 @@ func Open(cfg Config) (*Node, error) {
 	n.link, n.sockets = l, l
 	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
 	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
+	if cfg.BeforeJoin != nil {
+		if err := cfg.BeforeJoin(n); err != nil {
+			n.Kill()
+			return nil, err
+		}
+	}
 	n.run()
 	return n, nil
 }
@@ -200,6 +206,9 @@ func (n *Node) Addr() netip.AddrPort {
 
 // Link is the sockets.
 func (n *Node) Link() *link.Link { return n.link }
+
+// StreamStats counts the connections that other nodes opened.
+func (n *Node) StreamStats() stream.Stats { return n.server.Stats() }
 
 // Keyring is the cluster's keys.
 func (n *Node) Keyring() *seal.Keyring { return n.ring }
