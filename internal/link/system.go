@@ -23,6 +23,9 @@ type System interface {
 // host is the System of this process.
 type host struct{}
 
+// ThisHost is the System of the calling process, in the network namespace of the calling thread.
+func ThisHost() System { return host{} }
+
 func (host) Interfaces() ([]Interface, error) {
 	list, err := net.Interfaces()
 	if err != nil {
