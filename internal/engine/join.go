@@ -46,9 +46,12 @@ func (j *join) deadline() time.Time {
 	if j.fetch != nil && !j.fetch.issued {
 		d.add(j.started)
 	}
-	if j.state == wire.Joining && j.fetch == nil {
-		d.add(j.started.Add(joinWait))
+	switch {
+	case j.state != wire.Joining || j.fetch != nil:
+	case !j.retryAt.IsZero(): // until then neither another donor nor being alone is considered
 		d.add(j.retryAt)
+	default:
+		d.add(j.started.Add(joinWait))
 	}
 	return d.at
 }
@@ -66,6 +69,7 @@ func (m *Machine) pollJoin() {
 	if j.state != wire.Joining || j.fetch != nil || m.now.Before(j.retryAt) {
 		return
 	}
+	j.retryAt = time.Time{}
 	if donor := m.donor(nil); donor != nil {
 		m.startFetch(&fetch{donor: donor, compare: true})
 	} else if m.now.Sub(j.started) >= joinWait {
