@@ -32,7 +32,7 @@ func (n *Node) put(ctx context.Context, id string, w table.Write, ttl time.Durat
 		return Receipt{}, err
 	}
 	now := nowMillis()
-	w.Due = n.due(now, ttl)
+	w.Due = n.due(n.table.Time(now), ttl)
 	res, err := n.table.Put(now, key(id), &w)
 	if err != nil {
 		return Receipt{}, err
@@ -60,7 +60,7 @@ func (n *Node) Touch(ctx context.Context, id string, ttl time.Duration) (Receipt
 		return Receipt{}, err
 	}
 	now := nowMillis()
-	res, err := n.table.Expire(now, key(id), n.due(now, ttl), table.ExpireAlways)
+	res, err := n.table.Expire(now, key(id), n.due(n.table.Time(now), ttl), table.ExpireAlways)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/dchest/siphash"
 
@@ -24,6 +25,7 @@ const Buckets = 1 << bucketBits
 
 const (
 	bucketBits     = 12
+	keySpaces      = 2 * record.Databases // and a floor's for each
 	defaultMaxSkew = 5 * time.Second
 )
 
@@ -43,9 +45,9 @@ type Config struct {
 
 // Table is all records of one node. Make it with New.
 type Table struct {
-	cfg    Config
-	self   record.Ref
-	k0, k1 uint64
+	cfg     Config
+	self    record.Ref
+	secrets [keySpaces][2]uint64
 
 	floors     [record.Databases]atomic.Uint64 // hlc.Stamp; births up to it are dead
 	seq        atomic.Uint64                   // last own dot taken
@@ -76,31 +78,28 @@ func New(cfg Config) *Table {
 	t := &Table{
 		cfg:  cfg,
 		self: cfg.Origins.Intern(cfg.Self),
-		k0:   binary.LittleEndian.Uint64(cfg.Secret[:8]),
-		k1:   binary.LittleEndian.Uint64(cfg.Secret[8:]),
 	}
+	t.deriveSecrets(cfg.Secret)
 	for i := range t.buckets {
 		t.buckets[i].next.Store(never)
 	}
 	return t
 }
 
-// hash places a key: bucket, order in scans and snapshots, fingerprint. It is the same on every node of the cluster.
+// hash places a key: bucket, order in scans and snapshots, fingerprint. It is the same on every node of the cluster,
+// and nobody without the secret can choose names that meet. Each database has a key of its own, so that the name is
+// hashed where it lies.
 func (t *Table) hash(k record.Key) uint64 {
-	var buf [64]byte
-	if len(k.Name) >= len(buf) {
-		return t.hashLong(k)
-	}
-	buf[0] = k.DB
-	n := copy(buf[1:], k.Name)
-	return siphash.Hash(t.k0, t.k1, buf[:1+n])
+	s := &t.secrets[k.DB%keySpaces]
+	return siphash.Hash(s[0], s[1], unsafe.Slice(unsafe.StringData(k.Name), len(k.Name)))
 }
 
-func (t *Table) hashLong(k record.Key) uint64 {
-	var buf [1 + record.MaxName]byte
-	buf[0] = k.DB
-	n := copy(buf[1:], k.Name)
-	return siphash.Hash(t.k0, t.k1, buf[:1+n])
+// deriveSecrets makes the hash keys of all databases and floors from the cluster's secret.
+func (t *Table) deriveSecrets(secret [16]byte) {
+	k0, k1 := binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:])
+	for db := range t.secrets {
+		t.secrets[db][0], t.secrets[db][1] = siphash.Hash128(k0, k1, []byte{byte(db)})
+	}
 }
 
 func (t *Table) bucket(hash uint64) *bucket { return &t.buckets[hash>>(64-bucketBits)] }
@@ -114,6 +113,10 @@ func (t *Table) floor(db uint8) hlc.Stamp {
 	}
 	return hlc.Stamp(t.floors[db].Load())
 }
+
+// Time is the cluster's time at the wall time now, both in Unix milliseconds: what a lifetime counts from. It is later
+// than now where this node's clock is behind.
+func (t *Table) Time(now int64) int64 { return t.clusterTime(now) }
 
 // SetSkew sets the measured skew between the nodes' clocks: sessions are hidden that much later. It counts up to the
 // configured maximum.
