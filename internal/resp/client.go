@@ -42,10 +42,11 @@ type client struct {
 	waiting bool // the held command is a WAIT
 	acked   func(int)
 
-	enough  int  // pending output at which run stops
-	closing bool // close once everything is sent; nothing more is executed
-	dead    bool // closed
-	queued  bool // in the transport's list of clients that have something to do
+	enough   int  // pending output at which run stops
+	overflow bool // a reply was too long: close at once
+	closing  bool // close once everything is sent; nothing more is executed
+	dead     bool // closed
+	queued   bool // in the transport's list of clients that have something to do
 }
 
 // transport moves one client's bytes. Its methods are called with Server.mu held.
@@ -90,7 +91,7 @@ func (c *client) stuck() bool { return c.held || c.closing || c.dead }
 // run executes the whole commands at the start of b and returns how many bytes it used. It stops early when the client
 // gets stuck or has much to be sent; more reports whether to come back for that reason.
 func (c *client) run(b []byte) (used int, more bool) {
-	c.s.nowMS = c.s.cfg.now().UnixMilli()
+	c.s.nowMS = c.s.cfg.Table.Time(c.s.cfg.now().UnixMilli())
 	for !c.stuck() && used < len(b) {
 		if c.pending() >= c.enough {
 			return used, true

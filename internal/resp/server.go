@@ -28,7 +28,7 @@ type Server struct {
 	lastID  uint64
 	spare   [][]byte
 	track   trackTable
-	nowMS   int64 // when the commands being carried out were received, Unix milliseconds
+	nowMS   int64 // the cluster's time when the commands being carried out were received, Unix milliseconds
 	scratch record.State
 
 	inbox inbox
