@@ -17,7 +17,7 @@ const (
 	errWrongPass = "WRONGPASS invalid username-password pair or user is disabled."
 	errNoPass    = "ERR AUTH <password> called without any password configured for the default user. " +
 		"Are you sure your configuration is correct?"
-	errHelloAuth = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> " +
+	errHelloAuth = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> " +
 		"option can be used to authenticate the client and select the RESP protocol version at the same time"
 	errName = "ERR Client names cannot contain spaces, newlines or special characters."
 )

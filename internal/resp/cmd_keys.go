@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -98,13 +97,8 @@ func (o *scan) parse(args [][]byte) (err string) {
 	return ""
 }
 
-// parseCursor takes a negative number as C's strtoul does, which Redis leaves it to.
 func parseCursor(b []byte) (uint64, bool) {
-	digits := bytes.TrimPrefix(b, []byte{'-'})
-	v, err := strconv.ParseUint(string(digits), 10, 64)
-	if len(digits) < len(b) {
-		v = -v
-	}
+	v, err := strconv.ParseUint(string(b), 10, 64)
 	return v, err == nil
 }
 

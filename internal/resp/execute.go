@@ -104,6 +104,11 @@ func (s *Server) commandLimit(name []byte) int {
 	return one
 }
 
-// overflowing reports whether a reply of many parts has outgrown what may wait for a client: then the rest of it is not made, and the
-// connection will be closed.
-func (c *client) overflowing() bool { return c.pending() > c.s.cfg.MaxOutput }
+// overflowing reports whether a reply of many parts has outgrown what may wait for a client. Then the rest of it is not made, and
+// since half a reply would mislead, the connection is closed.
+func (c *client) overflowing() bool {
+	if c.pending() > c.s.cfg.MaxOutput {
+		c.overflow = true
+	}
+	return c.overflow
+}

@@ -41,6 +41,7 @@ type sock struct {
 	fd       int
 	c        *client
 	readable bool
+	ending   bool // the client sends no more: one edge told of its last bytes and of its end
 	writing  bool // told when it takes bytes again
 	progress time.Time
 	counted  int // bytes of output in the server's count
@@ -216,6 +217,7 @@ func (l *loop) event(e *unix.EpollEvent) (woken bool) {
 	if e.Events&^unix.EPOLLOUT != 0 {
 		k.readable = true
 	}
+	k.ending = k.ending || e.Events&unix.EPOLLRDHUP != 0
 	l.serve(k)
 	return false
 }
@@ -227,18 +229,20 @@ func (l *loop) serve(k *sock) {
 	if lent {
 		c.out = l.out[:0]
 	}
-	more, wasFull := false, k.full()
+	more, gone, wasFull := false, false, k.full()
+	if c.pending() > 0 && !c.held {
+		gone = !l.flush(k) // what was held back goes before what comes next is held
+	}
 	c.enough = k.enough()
-	if len(c.in) > 0 && !c.stuck() && !wasFull {
+	if len(c.in) > 0 && !gone && !c.stuck() && !k.full() {
 		more = c.runBuffered()
 	}
-	gone := false
 	for turn := 0; turn < readsPerTurn && !more && !gone && k.readable && !c.stuck() && !k.full(); turn++ {
 		more, gone = l.read(k)
 	}
 	c.settle()
-	if !c.held {
-		gone = !l.flush(k) || gone
+	if !c.held && !c.overflow && !gone {
+		gone = !l.flush(k)
 	}
 	l.takeBack(k, lent)
 	switch {
@@ -277,12 +281,15 @@ func (l *loop) read(k *sock) (more, gone bool) {
 		return false, false
 	case err == unix.EINTR:
 		return false, false
-	case err != 0 || n == 0:
+	case err != 0:
 		return false, true
+	case n == 0:
+		c.closing = true // what it sent before is answered
+		return false, false
 	}
 	l.s.count.bytesIn.Add(uint64(n))
 	c.active = l.now
-	k.readable = n == len(buf)
+	k.readable = n == len(buf) || k.ending
 	if own {
 		c.in = c.in[:len(c.in)+n]
 		return c.runBuffered(), false
@@ -366,10 +373,7 @@ func (l *loop) reusable(b []byte) []byte {
 func (l *loop) account(k *sock) bool {
 	before := k.counted
 	k.counted = k.c.pending()
-	if k.counted == before {
-		return true
-	}
-	if l.s.keepOutput(before, k.counted) {
+	if !k.c.overflow && (k.counted == before || l.s.keepOutput(before, k.counted)) {
 		return true
 	}
 	l.s.count.closedOutput.Add(1)

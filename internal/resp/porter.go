@@ -156,14 +156,15 @@ func (k *line) take(b []byte) (open bool) {
 	more := c.feed(b)
 	for {
 		c.settle()
-		if !k.account() {
+		if !k.account() || c.overflow {
 			k.abort(&k.p.s.count.closedOutput)
 		}
 		k.changed.Broadcast()
 		if !more && !c.held {
 			return !c.closing && !c.dead
 		}
-		for !c.dead && (c.held || k.full()) {
+		// What was held back goes before what comes next is held.
+		for !c.dead && (c.held || more && k.full() || !more && c.pending() > 0) {
 			k.changed.Wait()
 		}
 		if c.stuck() {

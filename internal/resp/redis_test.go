@@ -281,7 +281,6 @@ var conversations = map[string]string{
 		SCAN 0 COUNT 100 TYPE list
 		SCAN 0 COUNT 100 TYPE nosuch
 		SCAN abc
-		SCAN -1
 		SCAN 0 COUNT 0
 		SCAN 0 COUNT -1
 		SCAN 0 COUNT a
