@@ -91,15 +91,15 @@ type Deadline struct {
 	Promise int64 // until when every node shows it, at least Due; 0 where Due is
 }
 
-// Birth is one creation of the key and what became of it.
+// Birth is one creation of the key and what became of it. What readers need lies together, at the end.
 type Birth struct {
-	ID       Version // identity: the stamp and origin of the creation
 	Seq      uint64  // the creating dot is (ID.By, Seq)
-	Weak     bool    // made by an upsert on a node that knew no tombstone: yields to a logout hold
-	Value    Value   // zero version: unknown, as in a touch on its way
+	Latest   int64   // the highest promise ever made, Unix milliseconds; see SetDeadline
+	Absolute int64   // no deadline may exceed this; Unix milliseconds, 0: none
+	Weak     bool    // made by an upsert: yields to a logout hold
+	ID       Version // identity: the stamp and origin of the creation
 	Deadline Deadline
-	Latest   int64 // the highest promise ever made, Unix milliseconds
-	Absolute int64 // no deadline may exceed this; Unix milliseconds, 0: none
+	Value    Value // zero version: unknown, as in a touch on its way
 }
 
 // Tombstone says that everything born up to At was destroyed. The fields are merged each by its maximum.
@@ -111,8 +111,8 @@ type Tombstone struct {
 
 // State is what a node knows of one key.
 type State struct {
-	Tomb   Tombstone
 	Births []Birth // highest ID first
+	Tomb   Tombstone
 }
 
 // Clone copies s; values are shared.

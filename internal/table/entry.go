@@ -29,18 +29,18 @@ const (
 	tombstone              // destroyed, or a floor
 )
 
-// entry is what a node knows of one key. Guarded by its bucket's lock.
+// entry is what a node knows of one key. Guarded by its bucket's lock. What readers need comes first.
 type entry struct {
 	name    string
-	state   record.State
 	touch   *touch // within the promise, known here only; nil: none
-	print   uint64 // fingerprint of state, as added to the bucket's sum
-	wake    int64  // the earliest wake queued for it; 0: none
 	cost    uint32 // as added to the table's bytes
 	db      uint8
 	class   class
 	unknown bool // a tombstone made here for a key nobody here had heard of
 	inline  bool // part of a liveEntry
+	state   record.State
+	print   uint64 // fingerprint of state, as added to the bucket's sum
+	wake    int64  // the earliest wake queued for it; 0: none
 }
 
 // touch is an extension that the promise made to the peers covers.
@@ -86,17 +86,34 @@ type View struct {
 }
 
 func (t *Table) view(e *entry, floor hlc.Stamp, at int64) (v View, ok bool) {
-	value, d := e.state.Winner(t.cfg.Origins, floor)
+	ok = t.viewInto(&v, e, floor, at)
+	return v, ok
+}
+
+func (t *Table) viewInto(v *View, e *entry, floor hlc.Stamp, at int64) bool {
 	skew := t.skewMS.Load()
-	if d == nil || d.Deadline.Hidden(at, skew) {
-		return v, false
+	var value, d, current *record.Birth
+	if births := e.state.Births; len(births) == 1 { // nearly always
+		value = &births[0]
+		d, current = value, value
+		if value.ID.At <= floor {
+			return false
+		}
+	} else if value, d = e.state.Winner(t.cfg.Origins, floor); d == nil {
+		return false
+	}
+	if d.Deadline.Hidden(at, skew) {
+		return false
+	}
+	if current == nil {
+		current = e.state.Current(floor, at, skew)
 	}
 	v.Value, v.Type, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Owner
-	v.Version, v.Birth = value.Value.Version, e.state.Current(floor, at, skew).ID
+	v.Version, v.Birth = value.Value.Version, current.ID
 	if v.Due = d.Deadline.Due; v.Due != 0 && e.touch != nil {
 		v.Due = max(v.Due, e.touch.due)
 	}
-	return v, true
+	return true
 }
 
 // Get reads a session. The name may lie over a buffer that changes later.
@@ -108,7 +125,7 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 	b := t.bucket(h)
 	b.mu.Lock()
 	if e := b.find(h, k); e != nil {
-		v, ok = t.view(e, t.floor(k.DB), t.clusterTime(now))
+		ok = t.viewInto(&v, e, t.floor(k.DB), t.clusterTime(now))
 	}
 	b.mu.Unlock()
 	return v, ok

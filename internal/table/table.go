@@ -45,6 +45,8 @@ type Config struct {
 
 // Table is all records of one node. Make it with New.
 type Table struct {
+	buckets [Buckets]bucket // first, so that each starts a cache line
+
 	cfg     Config
 	self    record.Ref
 	secrets [keySpaces][2]uint64
@@ -63,8 +65,6 @@ type Table struct {
 	unknown limiter
 	sweeper sweeper
 	watch   watchers
-
-	buckets [Buckets]bucket
 }
 
 // New makes an empty table.
@@ -143,6 +143,7 @@ func (t *Table) StopWrites() (last uint64) {
 func (t *Table) barrier() {
 	for i := range t.buckets {
 		t.buckets[i].mu.Lock()
-		t.buckets[i].mu.Unlock() //nolint:staticcheck // waiting is the point
+		//lint:ignore SA2001 waiting is the point
+		t.buckets[i].mu.Unlock()
 	}
 }

@@ -1,0 +1,162 @@
+package table
+
+import (
+	"hash/maphash"
+	"sync"
+	"testing"
+
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// shardedMap is what the table is measured against: 256 maps behind RWMutexes, nothing else.
+type shardedMap struct {
+	seed   maphash.Seed
+	shards [256]struct {
+		sync.RWMutex
+		m map[string][]byte
+		_ [64]byte
+	}
+}
+
+func newShardedMap() *shardedMap {
+	s := &shardedMap{seed: maphash.MakeSeed()}
+	for i := range s.shards {
+		s.shards[i].m = make(map[string][]byte)
+	}
+	return s
+}
+
+func (s *shardedMap) get(name string) ([]byte, bool) {
+	sh := &s.shards[maphash.String(s.seed, name)&255]
+	sh.RLock()
+	v, ok := sh.m[name]
+	sh.RUnlock()
+	return v, ok
+}
+
+func (s *shardedMap) put(name string, value []byte) {
+	c := make([]byte, len(value))
+	copy(c, value)
+	sh := &s.shards[maphash.String(s.seed, name)&255]
+	sh.Lock()
+	sh.m[name] = c
+	sh.Unlock()
+}
+
+const benchKeys = 10_000
+
+func benchTable() (*Table, []string, []byte) {
+	t := New(Config{Self: originNo(1), Origins: new(record.Origins), Clock: new(hlc.Clock)})
+	value := make([]byte, 512)
+	all := names(benchKeys)
+	for _, name := range all {
+		_, _ = t.Put(t0, key(name), &Write{Value: value, Due: t0 + hour})
+	}
+	return t, all, value
+}
+
+func BenchmarkGet(b *testing.B) {
+	t, all, value := benchTable()
+	m := newShardedMap()
+	for _, name := range all {
+		m.put(name, value)
+	}
+	b.Run("table", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if _, ok := t.Get(t0, key(all[i%benchKeys])); !ok {
+				b.Fatal("missing")
+			}
+		}
+	})
+	b.Run("map", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if _, ok := m.get(all[i%benchKeys]); !ok {
+				b.Fatal("missing")
+			}
+		}
+	})
+	b.Run("table, parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				t.Get(t0, key(all[i%benchKeys]))
+			}
+		})
+	})
+	b.Run("map, parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				m.get(all[i%benchKeys])
+			}
+		})
+	})
+}
+
+func BenchmarkPut(b *testing.B) {
+	t, all, value := benchTable()
+	m := newShardedMap()
+	w := Write{Value: value, Due: t0 + hour}
+	b.Run("table", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			_, _ = t.Put(t0, key(all[i%benchKeys]), &w)
+		}
+	})
+	b.Run("map", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			m.put(all[i%benchKeys], value)
+		}
+	})
+	b.Run("table, parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				_, _ = t.Put(t0, key(all[i%benchKeys]), &w)
+			}
+		})
+	})
+	b.Run("map, parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				m.put(all[i%benchKeys], value)
+			}
+		})
+	})
+}
+
+func BenchmarkMerge(b *testing.B) {
+	t, all, _ := benchTable()
+	n := newNode(b, 2)
+	states := make([]record.State, benchKeys)
+	for i, name := range all {
+		var s record.State
+		t.Load(key(name), &s)
+		states[i] = (&node{Table: t}).translate(n, &s)
+	}
+	b.Run("equal", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			n.Merge(t0, key(all[i%benchKeys]), &states[i%benchKeys])
+		}
+	})
+	b.Run("newer", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			s := &states[i%benchKeys]
+			s.Births[0].Value.At++
+			n.Merge(t0, key(all[i%benchKeys]), s)
+		}
+	})
+}
+
+func BenchmarkChunk(b *testing.B) {
+	t, _, _ := benchTable()
+	b.ReportAllocs()
+	cursor, keys := uint64(0), 0
+	for b.Loop() {
+		cursor, _ = t.Chunk(cursor, 256<<10, nil, func(record.Key, *record.State) { keys++ })
+	}
+	b.ReportMetric(float64(keys)/b.Elapsed().Seconds(), "keys/s")
+}
