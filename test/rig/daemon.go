@@ -1,0 +1,187 @@
+package rig
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+)
+
+var built struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// Main runs the tests of a package that uses Binary, and removes the binary afterwards: call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// Binary builds sessioncast, once, and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	built.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "sessioncast-bin"); built.err != nil {
+			return
+		}
+		cmd := exec.Command("go", "build", "-o", built.dir, "github.com/sessioncast/sessioncast/cmd/sessioncast")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("building sessioncast: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "sessioncast")
+}
+
+// Site is what the daemons of one test share: a key and the folders.
+type Site struct {
+	t   testing.TB
+	dir string
+	bin string
+}
+
+// NewSite makes a key and folders of the test's own.
+func NewSite(t testing.TB) *Site {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sc") // short: names of Unix sockets are limited
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s := &Site{t: t, dir: dir, bin: Binary(t)}
+	for _, sub := range []string{"run", "config"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.NewKey("key")
+	return s
+}
+
+// NewKey makes a key file and returns its path.
+func (s *Site) NewKey(name string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if _, err := Run(Here, s.command("key", "new", "--out", path)); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// command is the binary with arguments, in an environment without options of whoever runs the tests.
+func (s *Site) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(s.bin, args...)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "SESSIONCAST_") && !strings.HasPrefix(v, "XDG_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+filepath.Join(s.dir, "run"), "XDG_CONFIG_HOME="+filepath.Join(s.dir, "config"))
+	return cmd
+}
+
+// Daemon is a running sessioncast serve.
+type Daemon struct {
+	*Process
+	Place Place
+	site  *Site
+	args  []string
+	logs  []string // of the runs before this one
+}
+
+// Serve starts a daemon with the site's key; args may override it, as later flags do.
+func (s *Site) Serve(at Place, name string, args ...string) *Daemon {
+	s.t.Helper()
+	d := &Daemon{Place: at, site: s}
+	d.args = []string{"serve", "--name", name, "--log-level", "debug"}
+	if !hasFlag(args, "--key-file") {
+		d.args = append(d.args, "--key-file", filepath.Join(s.dir, "key"))
+	}
+	d.args = append(d.args, args...)
+	d.Process = Start(s.t, at, name, s.command(d.args...))
+	return d
+}
+
+func hasFlag(args []string, flag string) bool {
+	for _, a := range args {
+		if a == flag {
+			return true
+		}
+	}
+	return false
+}
+
+// Restart starts it again after its end, as it was started before.
+func (d *Daemon) Restart() {
+	d.site.t.Helper()
+	d.Kill()
+	d.logs = append(d.logs, d.Log())
+	d.Process = Start(d.site.t, d.Place, d.Name, d.site.command(d.args...))
+}
+
+// AllLogs is what all its runs printed.
+func (d *Daemon) AllLogs() string { return strings.Join(append(d.logs, d.Log()), "") }
+
+// Wait is "sessioncast wait --synced": it returns when the daemon sees so many synced members, itself counted. A daemon
+// that has just been started may not answer yet.
+func (d *Daemon) Wait(members int) {
+	d.site.t.Helper()
+	var err error
+	Eventually(d.site.t, fmt.Sprintf("%s sees %d synced members", d.Name, members), func() bool {
+		if !d.Running() {
+			d.site.t.Fatalf("%s ended:\n%s", d.Name, d.log.Tail())
+		}
+		_, err = Run(d.Place, d.site.command("wait", "--name", d.Name, "--members", fmt.Sprint(members), "--synced", "--timeout", "10s"))
+		return err == nil
+	})
+}
+
+// WaitAll waits until all these daemons see each other synced.
+func WaitAll(daemons []*Daemon) {
+	for _, d := range daemons {
+		d.site.t.Helper()
+		d.Wait(len(daemons))
+	}
+}
+
+// Status is "sessioncast status --json".
+func (d *Daemon) Status() *admin.Status {
+	d.site.t.Helper()
+	s, err := d.tryStatus()
+	if err != nil {
+		d.site.t.Fatal(err)
+	}
+	return s
+}
+
+func (d *Daemon) tryStatus() (*admin.Status, error) {
+	out, err := Run(d.Place, d.site.command("status", "--name", d.Name, "--json"))
+	if err != nil {
+		return nil, err
+	}
+	s := new(admin.Status)
+	if err := json.Unmarshal([]byte(out), s); err != nil {
+		return nil, err
+	}
+	if s.Schema != admin.Schema {
+		return nil, errors.New("status of schema " + s.Schema)
+	}
+	return s, nil
+}
+
+// Counters are everything that the daemon counts, by the name and labels of its metrics.
+func (d *Daemon) Counters() map[string]uint64 { return d.Status().Counters.Drops }
