@@ -110,7 +110,8 @@ type Frame struct {
 
 // Fetch asks to transfer state from Donor over a stream: connect to To, make sure that Donor answers, send a
 // wire.StreamPull with Cursor and, if Compare is set, the table's fingerprints; then report by FetchStarted,
-// FetchProgress and FetchDone. At most one fetch is under way; a later one replaces it.
+// FetchProgress and FetchDone; a donor that sends nothing for two seconds has failed. At most one fetch is under way; a
+// later one replaces it.
 type Fetch struct {
 	ID      uint64
 	Donor   record.Origin
