@@ -23,8 +23,8 @@ func (n *Node) takeAcked(a engine.Acked) {
 		return
 	}
 	holders := 0
-	for _, m := range w.ours() {
-		if m != n && m.up && m.holds(n, &await) {
+	for _, m := range w.nodes {
+		if m != n && m.other == n.other && m.up && m.holds(n, &await) {
 			holders++
 		}
 	}

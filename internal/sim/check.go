@@ -24,7 +24,8 @@ type seen struct {
 	until    int64
 	births   map[record.Version]seenBirth // in the node's own terms
 	touchDue int64                        // of a change of the deadline that this node acknowledged
-	touchAt  hlc.Stamp                    // when; a later register overrides it
+	touchAt  record.Version               // its stamp; a later register overrides it
+	touched  record.Version               // the birth that lived then; its death ends it
 }
 
 type seenBirth struct {
@@ -205,7 +206,7 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 	case visible && view.Version != value.Value.Version:
 		n.broken("promise 1", k, "a read gives another value than the latest")
 	}
-	was.forgetTouch(d.Deadline.At > was.touchAt)
+	was.forgetTouch(n.origins.Later(d.Deadline.Version, was.touchAt) || !holdsBirth(s, was.touched))
 	if !visible && now < was.touchDue && !n.leaving {
 		n.broken("promise 5", k, "hidden at %d, and a touch was acknowledged until %d", now, was.touchDue)
 	}
@@ -213,8 +214,8 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 
 // takeGarbage delivers what nobody with the key has made: promise 8, it moves counters and nothing else.
 func (n *Node) takeGarbage(p *packet) {
-	n.poll()
-	if !n.runs() {
+	vectorSum(n) // takes in what was written, if the machine has not been told yet
+	if n.settle(); !n.runs() {
 		return
 	}
 	root, members, offer := n.root(), len(n.machine.Members(n.time())), vectorSum(n)
@@ -223,9 +224,18 @@ func (n *Node) takeGarbage(p *packet) {
 		n.world.fail("promise 8", "%s is changed by garbage", nodeName(n.id))
 	}
 	frames := n.machine.Counters().FramesOut
-	n.poll()
+	n.settle()
 	if now := n.machine.Counters().FramesOut; now != frames {
 		n.world.fail("promise 7", "%s sends %d frames because of garbage", nodeName(n.id), now-frames)
+	}
+}
+
+// settle polls until nothing is due at this moment.
+func (n *Node) settle() {
+	for n.poll(); n.runs() && n.world.err == nil; n.poll() {
+		if d := n.machine.Deadline(); d.IsZero() || d.After(n.time()) {
+			return
+		}
 	}
 }
 

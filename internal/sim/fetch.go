@@ -29,7 +29,7 @@ var (
 // A stalled connection tries again after stallWait and breaks after maxStalls.
 const (
 	stallWait = 100 * time.Millisecond
-	maxStalls = 150
+	maxStalls = 20
 )
 
 func (n *Node) startFetch(ask engine.Fetch) {

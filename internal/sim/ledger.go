@@ -29,7 +29,14 @@ type birthFact struct {
 	seq  uint64
 }
 
-func (l *ledger) init() { l.known = make(map[record.Key]*history) }
+// init enters the floors first, so that they are looked at before what they kill.
+func (l *ledger) init(databases int) {
+	l.known = make(map[record.Key]*history)
+	for db := range databases {
+		l.of(record.FloorKey(uint8(db)))
+	}
+	l.of(record.FloorKey(otherDB))
+}
 
 func (l *ledger) of(k record.Key) *history {
 	h := l.known[k]

@@ -42,8 +42,7 @@ type Node struct {
 	busyUntil time.Duration // of a slow node
 	inbox     []*packet
 	inboxSize int
-	spins     int // polls at one moment
-	spinAt    time.Duration
+	spins     int // polls that left the deadline where it is, in the past
 
 	fetch  *fetch
 	awaits map[uint64]awaited
@@ -53,7 +52,7 @@ type Node struct {
 
 const (
 	never     = time.Duration(math.MaxInt64)
-	maxSpins  = 10_000 // Steps and Polls of one node at one moment
+	maxSpins  = 500 // polls that leave the deadline in the past, beyond which the node must be going round in circles
 	startWait = 100 * time.Microsecond
 )
 
@@ -70,7 +69,8 @@ func (n *Node) start() {
 	n.up, n.paused, n.leaving = true, false, false
 	n.origin.Node = record.NodeID{0: byte(n.id*37 + 1), 7: byte(n.id)} // their order is not that of the ids
 	binary.BigEndian.PutUint64(n.origin.Incarnation[:8], uint64(n.wall())<<16)
-	binary.BigEndian.PutUint64(n.origin.Incarnation[6:14], n.dice.Uint64())
+	binary.BigEndian.PutUint64(n.origin.Incarnation[6:], n.dice.Uint64())
+	binary.BigEndian.PutUint64(n.origin.Incarnation[10:], n.dice.Uint64())
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
 	n.out = engine.Output{}
 	n.awaits = make(map[uint64]awaited)
@@ -228,9 +228,9 @@ func (n *Node) poll() {
 	if w.err != nil || !n.runs() {
 		return
 	}
-	n.noteSpin()
 	life := n.life
 	n.machine.Poll(n.time(), &n.out)
+	n.noteSpin()
 	for i := range n.out.Frames {
 		w.transmit(n, n.out.Frames[i].Data, n.out.Frames[i].To)
 	}
@@ -249,11 +249,10 @@ func (n *Node) poll() {
 }
 
 func (n *Node) noteSpin() {
-	if n.spinAt != n.world.now {
-		n.spinAt, n.spins = n.world.now, 0
-	}
-	if n.spins++; n.spins > maxSpins {
-		n.world.fail("promise 8", "node %d spins: %d polls at one moment", n.id, n.spins)
+	if d := n.machine.Deadline(); d.IsZero() || d.After(n.time()) {
+		n.spins = 0
+	} else if n.spins++; n.spins > maxSpins {
+		n.world.fail("promise 8", "%s spins: %d polls, and its deadline is still %v ago", nodeName(n.id), n.spins, n.time().Sub(d))
 	}
 }
 

@@ -103,7 +103,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.Payload = pick(d, 1232, 1300)
 	o.StreamRate = pick(d, 1e5, 1e7, 1e9)
 	o.CorruptRate = pick(d, 0.01, 0.1)
-	o.ReplayRate = pick(d, 0.01, 0.2)
+	o.ReplayRate = pick(d, 0.002, 0.02)
 	o.ForgePerSec = pick(d, 1.0, 30)
 	o.StreamBreaks = pick(d, 0.05, 0.5)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond

@@ -34,13 +34,14 @@ func TestSeed(t *testing.T) {
 		}
 		o = Draw(*flagSeed, allowed)
 	}
-	log := io.Writer(&tail{limit: *flagTail})
+	last := &tail{limit: *flagTail}
+	log := io.Writer(last)
 	if testing.Verbose() {
 		log = os.Stdout
 	}
 	stats, err := Run(o, log)
 	if err != nil {
-		t.Fatalf("%v\n%v\n%v", o, log, err)
+		t.Fatalf("%v\n%v\n%v", o, last, err)
 	}
 	t.Logf("%v\n%+v", o, stats)
 }

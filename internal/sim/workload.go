@@ -155,7 +155,7 @@ func (n *Node) put(k record.Key, write table.Write) {
 	if !visible || string(v.Value) != string(write.Value) {
 		n.broken("promise 1", k, "a read after a write finds %v", visible)
 	}
-	n.replicate(k, res.Seq)
+	n.replicate(k, res.Seq, changeValue)
 }
 
 // refused checks that an operation was refused for a reason.
@@ -206,12 +206,12 @@ func (n *Node) expire(k record.Key, due int64, cond table.ExpireCond) {
 		return
 	}
 	n.wrote(k)
-	n.readDeadline(k, due)
-	n.replicate(k, res.Seq)
+	n.readDeadline(k, due, res.Seq == 0)
+	n.replicate(k, res.Seq, changeDeadline)
 }
 
 // readDeadline is promise 1 for a deadline, and notes what promise 5 has to hold this node to.
-func (n *Node) readDeadline(k record.Key, due int64) {
+func (n *Node) readDeadline(k record.Key, due int64, local bool) {
 	v, visible := n.table.Get(n.wall(), k)
 	if due <= n.clusterMillis() {
 		if visible {
@@ -223,19 +223,19 @@ func (n *Node) readDeadline(k record.Key, due int64) {
 		n.broken("promise 1", k, "moved to end at %d, it reads %v, %d", due, visible, v.Due)
 		return
 	}
+	var state record.State
+	n.table.Load(k, &state)
+	_, d := state.Winner(n.origins, n.floorSeen(k.DB))
 	s := n.watch.of(k)
-	s.touchDue, s.touchAt = v.Due, max(n.clock.Read(n.wall()), n.highest(k).Next())
-}
-
-func (n *Node) highest(k record.Key) hlc.Stamp {
-	var s record.State
-	n.table.Load(k, &s)
-	return max(s.Highest(), n.floorSeen(k.DB))
+	s.touchDue, s.touched, s.touchAt = v.Due, v.Birth, d.Deadline.Version
+	if local { // the register does not tell
+		s.touchAt = record.Version{At: max(n.clock.Read(n.wall()), state.Highest().Next()), By: n.self()}
+	}
 }
 
 func (s *seen) forgetTouch(really bool) {
 	if really {
-		s.touchDue, s.touchAt = 0, 0
+		s.touchDue, s.touchAt = 0, record.Version{}
 	}
 }
 
@@ -257,7 +257,7 @@ func (n *Node) opDestroy(k record.Key) {
 	if _, visible := n.table.Get(n.wall(), k); visible {
 		n.broken("promise 1", k, "a destroyed session is still there")
 	}
-	n.replicate(k, res.Seq)
+	n.replicate(k, res.Seq, changeTomb)
 }
 
 func (n *Node) opFlush(k record.Key) {
@@ -279,7 +279,7 @@ func (n *Node) opFlush(k record.Key) {
 			n.broken("promise 1", each, "a flushed session is still there")
 		}
 	}
-	n.replicate(record.FloorKey(k.DB), seq)
+	n.replicate(record.FloorKey(k.DB), seq, changeTomb)
 }
 
 // wrote enters what the operation has made into the ledger.
@@ -296,14 +296,35 @@ type awaited struct {
 	seq     uint64
 	since   time.Duration
 	crashes int          // of the run, when it was made
-	state   record.State // in the observer's terms
+	state   record.State // what it made, in the observer's terms
+}
+
+// change is what an operation makes of a key's state.
+type change uint8
+
+const (
+	changeValue    change = iota // and the deadline, of the highest birth
+	changeDeadline               // of the highest birth
+	changeTomb
+)
+
+// made is the part of a state that the last operation has made.
+func (c change) made(s *record.State) *record.State {
+	if c == changeTomb || len(s.Births) == 0 {
+		return &record.State{Tomb: s.Tomb}
+	}
+	b := s.Births[0]
+	if c == changeDeadline {
+		b.Value = record.Value{}
+	}
+	return &record.State{Births: []record.Birth{b}}
 }
 
 // ackTimeout is what a write waits at most.
 const ackTimeout = 50 * time.Millisecond
 
 // replicate wakes the machine, at once or a little later, and asks for acknowledgements.
-func (n *Node) replicate(k record.Key, seq uint64) {
+func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 	if seq == 0 || n.world.err != nil {
 		return
 	}
@@ -323,6 +344,6 @@ func (n *Node) replicate(k record.Key, seq uint64) {
 	var s record.State
 	n.table.Load(k, &s)
 	n.nextID++
-	n.awaits[n.nextID] = awaited{k, seq, n.world.now, n.world.crashes, n.globalState(&s)}
+	n.awaits[n.nextID] = awaited{k, seq, n.world.now, n.world.crashes, n.globalState(kind.made(&s))}
 	n.step(engine.Await{ID: n.nextID, Seq: seq, K: -1, Timeout: ackTimeout})
 }

@@ -85,7 +85,7 @@ func newWorld(o Options, tr *trace) *World {
 		trace:   tr,
 	}
 	w.stats.Faults = make(map[Faults]int)
-	w.ledger.init()
+	w.ledger.init(o.Databases)
 	others := 0
 	if o.Faults.Has(OtherCluster) {
 		others = 1 + dice(o.Seed, diceHeal).IntN(2)
