@@ -149,6 +149,9 @@ func helloCommand(c *client, argv [][]byte) {
 	if h.named {
 		c.name = string(h.name)
 	}
+	if c.resp3 && !h.resp3 {
+		c.untrack() // RESP2 has no messages to tell by
+	}
 	c.resp3 = h.resp3
 	c.greet()
 }
