@@ -41,6 +41,9 @@ func TestAllocationBudgets(t *testing.T) {
 
 // TestCostIsCloseToTheHeap holds the counted bytes against what the heap grew by.
 func TestCostIsCloseToTheHeap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures the heap of 160,000 entries")
+	}
 	const many = 40_000
 	for what, fill := range map[string]func(n *node, name string){
 		"sessions of 512 B": func(n *node, name string) { n.put(name, string(make([]byte, 512)), n.dueIn(hour)) },
