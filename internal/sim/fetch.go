@@ -126,6 +126,7 @@ func (n *Node) carry(f *fetch) {
 		return
 	}
 	d := f.donor
+	// Both ends run and reach each other.
 	typ, body, more := f.source.Next(nil, d.clock.Read(d.wall()))
 	wait := n.pathDelay(f)
 	if !w.healed {
@@ -165,6 +166,10 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 }
 
 func (n *Node) endFetch(f *fetch, err error) {
+	if n.paused {
+		n.later(f, stallWait, func() { n.endFetch(f, err) })
+		return
+	}
 	n.world.logNode(n, "fetch %d: %v", f.ask.ID, err)
 	n.fetch = nil
 	n.step(engine.FetchDone{ID: f.ask.ID, Err: err})
