@@ -30,7 +30,7 @@ func (ServeCmd) Help() string {
 
 // Help is printed below the first line of the program's help.
 func (CLI) Help() string {
-	return "\"sessioncast serve\" starts a node. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+	return "\"sessioncast serve\" starts a node. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not ready (status)."
 }
 
 // Help is printed below the first line of key new's help.

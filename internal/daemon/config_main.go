@@ -13,9 +13,10 @@ import (
 
 // The exit codes of the binary.
 const (
-	ExitOK     = 0 // done
-	ExitFailed = 1 // what was asked for could not be done
-	ExitUsage  = 2 // the command line, the environment or the file is wrong
+	ExitOK      = 0 // done
+	ExitFailed  = 1 // what was asked for could not be done
+	ExitUsage   = 2 // the command line, the environment or the file is wrong
+	ExitUnready = 3 // status: the daemon answers, but its node is not ready
 )
 
 // reference is a configuration file that names every option with its default, all of them commented out.
@@ -38,6 +39,8 @@ func Main(ctx context.Context, args []string, host Host) int {
 		report(host.Stderr, err)
 		fmt.Fprintln(host.Stderr, helpHint(args))
 		return ExitUsage
+	case errors.Is(err, errNotReady):
+		return ExitUnready
 	}
 	report(host.Stderr, err)
 	return ExitFailed
@@ -66,6 +69,12 @@ var commands = []string{"serve", "status", "wait", "key", "config", "version"}
 
 func run(ctx context.Context, cli *CLI, host Host) error {
 	switch cli.Command {
+	case "serve":
+		return serve(ctx, cli, host)
+	case "status":
+		return showStatus(ctx, cli, host)
+	case "wait":
+		return waitForMembers(ctx, cli, host)
 	case "key new":
 		return newKeyFile(cli.Key.New.Out, host.Stdout)
 	case "config reference":
@@ -81,20 +90,24 @@ func run(ctx context.Context, cli *CLI, host Host) error {
 	return fmt.Errorf("%s: unknown command", cli.Command)
 }
 
-// version tells what was built, from what the toolchain recorded.
+// version tells what was built, and by what.
 func version() string {
+	return fmt.Sprintf("%s %s %s/%s", release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// release tells what was built, from what the toolchain recorded.
+func release() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	text := info.Main.Version
-	if text == "" {
-		text = "(devel)"
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			text += " " + s.Value[:min(len(s.Value), 12)]
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
 		}
 	}
-	return fmt.Sprintf("%s %s %s/%s", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return "devel"
 }

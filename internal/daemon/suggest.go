@@ -93,3 +93,12 @@ func didYouMean(near string) string {
 	}
 	return "; did you mean " + near + "?"
 }
+
+func hasPrefixOf(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package admin
+
+import "syscall"
+
+const errInUse = syscall.EADDRINUSE

@@ -1,0 +1,150 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// Finding is something worth an operator's attention.
+type Finding struct {
+	Key  string // of its kind and subject, the same as long as it lasts
+	Text string // one sentence, with what to do
+}
+
+const (
+	lossWarn   = 0.01
+	offsetWarn = 500 * time.Millisecond
+	offsetMax  = 5 * time.Second
+	aloneAfter = 10 * time.Second
+	heardAfter = 3 * time.Second // of a run until its first heartbeats must have arrived
+)
+
+// Findings looks for what is not as it should be, the gravest first.
+func (r *Reading) Findings() []Finding {
+	if r.State == 0 {
+		return nil
+	}
+	return slices.Concat(r.secrecyFindings(), r.loadFindings(), r.memberFindings(), r.socketFindings())
+}
+
+func (r *Reading) secrecyFindings() (list []Finding) {
+	if r.Insecure {
+		list = append(list, Finding{"insecure",
+			"--insecure is on: whoever reaches the group reads and changes every session. Leave it out to use a cluster key."})
+	}
+	for _, a := range r.Strange {
+		list = append(list, Finding{"key " + a.String(), fmt.Sprintf(
+			"A node at %s uses another cluster key. If it belongs here, copy this node's key file there; if not, give the clusters different ports (--port).", a)})
+	}
+	return list
+}
+
+func (r *Reading) loadFindings() (list []Finding) {
+	now, before := &r.Counts, &r.Before
+	add := func(key string, count uint64, format string) {
+		if count > 0 {
+			list = append(list, Finding{key, fmt.Sprintf(format, Thousands(count))})
+		}
+	}
+	if full := r.fullPct(); full >= fullWarn {
+		list = append(list, Finding{"full", fmt.Sprintf(
+			"Memory for sessions is %d %% full: new sessions are refused. Raise --max-memory on every node.", full)})
+	}
+	add("acks", now.Engine.AckTimeouts-before.Engine.AckTimeouts,
+		"%s writes of the last minute returned before --ack "+r.Ack+" peers had confirmed them: a peer is slow, overloaded or unreachable.")
+	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops,
+		"The kernel dropped %s datagrams in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
+	add("diverged", now.Engine.Divergences-before.Engine.Divergences,
+		"Tables differed %s times in the last minute although no change was missing, and were made equal. If it repeats, please report it.")
+	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped,
+		"%s changes of the last minute were too many to send at once and reach the peers by transfer: the network or a peer is too slow for this rate of writes.")
+	add("seal", now.Engine.SealRefused, "%s frames could not be encrypted. Restart this node and report it.")
+	return list
+}
+
+func (r *Reading) memberFindings() (list []Finding) {
+	others := 0
+	for _, m := range r.present() {
+		if m.Self || m.State == wire.Dead {
+			continue
+		}
+		others++
+		list = append(list, r.aboutMember(&m)...)
+	}
+	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
+		list = append(list, Finding{"alone", fmt.Sprintf(
+			"No other node is heard. If one runs, compare group (%s) and key, and let UDP and TCP through its firewall and this one's.", r.Group)})
+	}
+	return append(list, r.duplicates()...)
+}
+
+func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
+	name := Printable(memberName(m))
+	add := func(key, format string, args ...any) {
+		list = append(list, Finding{key + " " + name, fmt.Sprintf(format, args...)})
+	}
+	if m.State == wire.Suspect {
+		add("silent", "%s has been silent for %s and is being probed.", name, Ago(m.Silence))
+		return list
+	}
+	if m.State == wire.Synced && !m.HearsUs && r.At.Sub(r.Started) > heardAfter {
+		add("one-way", "%s does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between.", name)
+	}
+	if m.Loss > lossWarn {
+		add("loss", "%s of %s's multicast datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
+	}
+	switch off := m.Offset.Abs(); {
+	case off > offsetMax:
+		add("clock", "%s's clock is %s %s this node's, more than the limit of %s: the node ahead refuses writes. Run an NTP client on both.",
+			name, Ago(off), direction(m.Offset), Ago(offsetMax))
+	case off > offsetWarn:
+		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))
+	}
+	return list
+}
+
+func direction(offset time.Duration) string {
+	if offset < 0 {
+		return "behind"
+	}
+	return "ahead of"
+}
+
+// duplicates finds names that two living members have.
+func (r *Reading) duplicates() (list []Finding) {
+	seen := map[string]string{}
+	for _, m := range r.present() {
+		if m.State == wire.Dead {
+			continue
+		}
+		name, at := Printable(memberName(&m)), addrText(m.Addr)
+		if m.Self {
+			at = "this node"
+		}
+		if other, twice := seen[name]; twice {
+			list = append(list, Finding{"name " + name, fmt.Sprintf(
+				"Two running nodes have the name %s (%s and %s): give one another --name.", name, other, at)})
+		}
+		seen[name] = at
+	}
+	return list
+}
+
+func (r *Reading) socketFindings() (list []Finding) {
+	for _, a := range r.Advice {
+		list = append(list, Finding{"socket " + a, sentence(a)})
+	}
+	return list
+}
+
+// sentence begins with a capital. It gets no full stop, since an advice may end with a command to copy.
+func sentence(s string) string {
+	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
+		return string(s[0]-'a'+'A') + s[1:]
+	}
+	return s
+}

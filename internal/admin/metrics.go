@@ -1,0 +1,236 @@
+package admin
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+const namespace = "sessioncast_"
+
+// maxScrapes is how many scrapes are answered at once.
+const maxScrapes = 4
+
+func metricsHandler(read func() *Reading) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{read})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
+}
+
+// collector makes metrics of a reading, whenever it is asked.
+type collector struct{ read func() *Reading }
+
+// Describe describes nothing: which members there are is known only when metrics are collected.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads once and tells everything.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	r := c.read()
+	e := emitter{out}
+	e.node(r)
+	e.members(r)
+	e.all("", &r.Counts.Engine)
+	e.all("link", &r.Counts.Link)
+	e.all("table", &r.Counts.Table)
+	e.all("stream", &r.Stream)
+	e.all("resp", &r.RESP)
+}
+
+type emitter struct{ out chan<- prometheus.Metric }
+
+func (e emitter) send(name, help string, kind prometheus.ValueType, value float64, labels ...string) {
+	var keys, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		keys, values = append(keys, labels[i]), append(values, labels[i+1])
+	}
+	desc := prometheus.NewDesc(namespace+name, help, keys, nil)
+	if m, err := prometheus.NewConstMetric(desc, kind, value, values...); err == nil {
+		e.out <- m
+	}
+}
+
+func (e emitter) gauge(name, help string, value float64, labels ...string) {
+	e.send(name, help, prometheus.GaugeValue, value, labels...)
+}
+
+func (e emitter) node(r *Reading) {
+	e.gauge("info", "Always 1; its labels describe this node.", 1,
+		"node", r.Node, "id", ShortID(r.ID), "cluster", r.Cluster, "version", r.Version)
+	e.gauge("ready", "1 when this node is synced and may get traffic.", boolean(r.unready() == ""))
+	e.gauge("start_time_seconds", "When this node was opened, Unix time.", float64(r.Started.UnixMilli())/1000)
+	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (e emitter) members(r *Reading) {
+	byState := map[wire.MemberState]int{}
+	named := map[string]bool{}
+	for _, m := range r.present() {
+		byState[m.State]++
+		name := Printable(memberName(&m))
+		if m.Self || m.State == wire.Dead || named[name] {
+			continue
+		}
+		named[name] = true
+		e.gauge("member_lag", "Changes of this node that the member has not confirmed.", float64(m.Lag), "member", name)
+		e.gauge("member_lacks", "Changes that the member announced and that are missing here.", float64(m.Lacks), "member", name)
+		e.gauge("member_loss_ratio", "Share of the member's multicast datagrams that did not arrive here lately.", m.Loss, "member", name)
+		e.gauge("member_rtt_seconds", "Fastest acknowledgement lately; 0 where not known.", m.RTT.Seconds(), "member", name)
+		e.gauge("member_silence_seconds", "Time since the member was heard.", m.Silence.Seconds(), "member", name)
+		e.gauge("member_clock_offset_seconds", "The member's clock minus this node's.", m.Offset.Seconds(), "member", name)
+		e.gauge("member_sessions", "Sessions that the member says it holds.", float64(m.Sessions), "member", name)
+		e.gauge("member_bytes", "Bytes that the member says its sessions take.", float64(m.Bytes), "member", name)
+		e.gauge("member_hears_us", "1 when the member says that it hears this node's multicast.", boolean(m.HearsUs), "member", name)
+	}
+	for s := wire.Joining; s <= wire.Dead; s++ {
+		e.gauge("members", "Members by state, this node included.", float64(byState[s]), "state", s.String())
+	}
+}
+
+// all tells every field of a struct of counters, so that none is forgotten: uint64 are counters, int64 gauges.
+func (e emitter) all(part string, counters any) {
+	v := reflect.ValueOf(counters).Elem()
+	for i := range v.NumField() {
+		field := v.Type().Field(i).Name
+		kind, suffix := prometheus.GaugeValue, ""
+		value := 0.0
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Uint64:
+			kind, suffix, value = prometheus.CounterValue, "_total", float64(f.Uint())
+		case reflect.Int64:
+			value = float64(f.Int())
+		default:
+			continue
+		}
+		if reason, is := strings.CutPrefix(field, "Drop"); is && part == "" {
+			e.send("dropped_frames_total", "Frames dropped, by reason.", kind, value, "reason", snake(reason))
+			continue
+		}
+		name := strings.TrimPrefix(part+"_"+snake(field)+suffix, "_")
+		e.send(name, helpFor(part, field), kind, value)
+	}
+}
+
+// helpFor is a counter's help: a sentence where its name needs one, else the name's words.
+func helpFor(part, field string) string {
+	if text, ok := metricHelp[strings.TrimPrefix(part+"."+field, ".")]; ok {
+		return text
+	}
+	words := strings.ReplaceAll(snake(field), "_", " ")
+	if part == "" {
+		part = "protocol"
+	}
+	return strings.ToUpper(words[:1]) + words[1:] + ", of the " + part + "."
+}
+
+var metricHelp = map[string]string{
+	"FramesIn":             "Datagrams received, of any kind.",
+	"FramesOut":            "Datagrams sent.",
+	"DataIn":               "Frames with changes received.",
+	"DataOut":              "Frames with changes sent.",
+	"DotsIn":               "Changes of other nodes taken in.",
+	"DotsOut":              "Changes of this node sent.",
+	"Duplicates":           "Changes received that were known already.",
+	"Conflated":            "Changes of this node superseded before they were sent.",
+	"FragmentDrops":        "Fragments of large values dropped.",
+	"NacksOut":             "Requests for missing changes sent.",
+	"NacksIn":              "Requests for missing changes received.",
+	"RepairsOut":           "Changes sent again.",
+	"RepairsIn":            "Changes received again.",
+	"RepairDenied":         "Repairs refused beyond a requester's budget.",
+	"AckTimeouts":          "Writes that returned before enough peers had confirmed them.",
+	"AwaitDenied":          "Writes that returned without waiting because too many waited.",
+	"FetchesStarted":       "State transfers started.",
+	"FetchesFailed":        "State transfers failed.",
+	"Divergences":          "Times that tables differed although no change was missing.",
+	"NoRoom":               "Changes of other nodes that found no room in memory.",
+	"SealRefused":          "Frames that could not be encrypted; must stay 0.",
+	"BacklogDropped":       "Changes of this node left to transfers because too many waited.",
+	"link.KernelDrops":     "Datagrams dropped by the kernel because the receive buffer was full.",
+	"link.Rejoins":         "Times the multicast group was joined again.",
+	"table.Sessions":       "Sessions held.",
+	"table.Hidden":         "Expired sessions kept until they can be forgotten.",
+	"table.Tombstones":     "Destroyed sessions remembered.",
+	"table.Bytes":          "Memory taken by sessions.",
+	"table.Limit":          "Memory limit for sessions; 0: none.",
+	"table.Refused":        "Local writes refused: memory full, or clock ahead.",
+	"table.Held":           "Writes refused because their session was logged out a moment ago.",
+	"resp.Clients":         "Redis clients connected.",
+	"resp.Commands":        "Commands of Redis clients.",
+	"resp.Destroyed":       "Writes refused because their session was logged out a moment ago.",
+	"resp.Full":            "Writes refused because memory is full.",
+	"stream.Open":          "Stream connections now.",
+	"stream.Foreign":       "Stream connections that did not prove the cluster key.",
+	"stream.Garbage":       "Stream connections that spoke something else.",
+	"table.UnknownDropped": "Destroys of unknown sessions beyond their limits.",
+	"table.LocalTouches":   "Extensions of a session's life that needed no datagram.",
+	"link.DatagramsIn":     "Datagrams received by the sockets.",
+	"link.DatagramsOut":    "Datagrams sent by the sockets.",
+	"link.ReceiveBatches":  "System calls that received something.",
+	"link.SendBatches":     "System calls that sent something.",
+	"resp.ClosedHTTP":      "Connections closed because a browser spoke HTTP.",
+	"resp.ClosedProtocol":  "Connections closed because of malformed commands.",
+	"resp.ClosedTooMany":   "Connections refused because there were too many.",
+	"resp.ClosedOutput":    "Connections closed because too many replies waited.",
+	"resp.ClosedStalled":   "Connections closed because they read no replies.",
+	"resp.Hits":            "Reads that found a session.",
+	"resp.Misses":          "Reads that found none.",
+	"table.NoRoom":         "Sessions of other nodes that found no room in memory.",
+	"ChallengesDenied":     "Strangers turned away because too many asked at once.",
+	"Challenges":           "Challenges sent to strangers.",
+	"table.Expired":        "Sessions that reached the end of their life.",
+	"table.Purged":         "Expired sessions and tombstones forgotten.",
+	"stream.Accepted":      "Stream connections that proved the cluster key.",
+	"stream.Refused":       "Stream connections refused because there were too many.",
+	"stream.Slow":          "Stream connections that took too long to prove the key.",
+	"link.SendErrors":      "Datagrams not sent: network down, unreachable, filtered or buffers full.",
+	"link.TooLarge":        "Datagrams not sent because the path takes only smaller ones.",
+	"resp.AuthFailures":    "Wrong passwords.",
+	"table.Reissued":       "Extensions of a session's life replicated later after all.",
+	"link.Oversize":        "Datagrams longer than any node sends.",
+	"link.ReceiveErrors":   "Failed receptions.",
+	"table.Invalid":        "Records of other nodes whose key cannot be.",
+	"FragmentsIn":          "Fragments of large values received.",
+	"FragmentsOut":         "Fragments of large values sent.",
+	"HeartbeatsOut":        "Heartbeats sent.",
+	"AcksOut":              "Acknowledgements sent.",
+	"AcksIn":               "Acknowledgements received.",
+	"resp.Blocked":         "Clients that wait for acknowledgements.",
+	"resp.Held":            "Batches whose replies waited for acknowledgements.",
+	"resp.TooBig":          "Commands refused because they are too large.",
+	"resp.AcceptErrors":    "Failed acceptances of connections.",
+	"resp.Failed":          "Commands answered with an error.",
+	"resp.Accepted":        "Connections accepted.",
+	"resp.Expired":         "Commands that found a deadline already past.",
+	"resp.Tracking":        "Clients told when what they read changes.",
+	"resp.Output":          "Bytes of replies that wait for clients.",
+	"resp.TrackingLost":    "Times tracking clients were told to forget everything.",
+	"resp.Invalidations":   "Messages to tracking clients.",
+}
+
+// snake writes a field's name as a metric's: KernelDrops as kernel_drops, ClosedHTTP as closed_http.
+func snake(field string) string {
+	var b strings.Builder
+	runes := []rune(field)
+	for i, r := range runes {
+		starts := i > 0 && unicode.IsUpper(r) && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if starts {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/resp"
+	"github.com/sessioncast/sessioncast/internal/stream"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// Reading is everything known about a node at one moment. The zero State means that the node is not open yet.
+type Reading struct {
+	At      time.Time
+	Started time.Time
+	Version string
+
+	Node       string
+	ID         record.NodeID
+	Cluster    string
+	Interface  string
+	Group      netip.AddrPort
+	Address    netip.AddrPort
+	Clients    []string // where Redis clients connect
+	Admin      string   // address of the HTTP API, empty when off
+	Insecure   bool
+	Ack        string
+	AckTimeout time.Duration
+
+	State   wire.MemberState
+	Members []engine.Member            // this node first
+	Left    func(o record.Origin) bool // who said goodbye, of those that are dead; nil: nobody
+	Advice  []string                   // about the sockets
+	Strange []netip.Addr               // who uses another cluster key
+
+	Counts Counts
+	Stream stream.Stats
+	RESP   resp.Stats
+	// Before is the counts of about a minute ago; its zero At: there are none yet, so all counts are recent.
+	Before Counts
+}
+
+// Counts is what is compared with its own past.
+type Counts struct {
+	At     time.Time
+	Engine engine.Counters
+	Link   link.Stats
+	Table  table.Stats
+}
+
+// History keeps the counts of the last minute. Its owner guards it; the zero value is ready to use.
+type History struct {
+	ring [historyLen]Counts
+	next int
+}
+
+const (
+	// HistoryStep is how often counts are kept.
+	HistoryStep = 10 * time.Second
+	historyLen  = 6
+)
+
+// Add keeps c in place of the oldest.
+func (h *History) Add(c Counts) {
+	h.ring[h.next] = c
+	h.next = (h.next + 1) % historyLen
+}
+
+// Oldest is the counts of about a minute ago, zero in the first minute.
+func (h *History) Oldest() Counts { return h.ring[h.next] }
+
+// fullPct is how much of the memory limit is used.
+func (r *Reading) fullPct() int {
+	if r.Counts.Table.Limit <= 0 {
+		return 0
+	}
+	return int(100 * float64(r.Counts.Table.Bytes) / float64(r.Counts.Table.Limit))
+}
+
+const (
+	fullWarn    = 95  // percent of the limit from which new sessions are refused
+	fullUnready = 110 // from which other nodes' sessions find no room
+)
+
+// unready says why the node should get no traffic; empty when it should.
+func (r *Reading) unready() string {
+	switch {
+	case r.State == 0:
+		return "starting"
+	case r.State == wire.Joining:
+		return "fetching the sessions of the cluster"
+	case r.State == wire.Leaving:
+		return "leaving the cluster"
+	case r.fullPct() >= fullUnready || r.Counts.Table.NoRoom > r.Before.Table.NoRoom:
+		return "memory is full: sessions of other nodes found no room here"
+	}
+	return ""
+}

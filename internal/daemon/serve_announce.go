@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/node"
+)
+
+// announcement is all that an operator wants to know at the start.
+type announcement struct {
+	version, node, id            string
+	why, group, address, cluster string
+	asked, got                   int // receive buffer
+	clients                      []string
+	api, socket                  string
+	key                          string
+	memory, session              Size
+	acks                         string
+	secondHost                   string
+	firewall, advice             []string
+}
+
+// announce says where everything is and how to go on: as a page for people, or as one record for machines.
+func (d *daemon) announce(n *node.Node) {
+	a := d.announcement(n)
+	if d.options.LogFormat == "json" {
+		d.log.Info("listening", "version", a.version, "node", a.node, "id", a.id, "interface", a.why, "group", a.group,
+			"address", a.address, "cluster", a.cluster, "receive_buffer", a.got, "receive_buffer_asked", a.asked, "resp", a.clients,
+			"admin", a.api, "socket", a.socket, "key", a.key, "max_memory", int64(a.memory), "max_session", int64(a.session),
+			"acks", a.acks, "second_host", a.secondHost, "firewall", a.firewall, "advice", a.advice)
+	} else {
+		_, _ = io.WriteString(d.host.Stderr, a.page())
+	}
+	if d.options.Insecure {
+		d.log.Warn("INSECURE: nothing is encrypted and every sender is trusted: whoever reaches the group reads and changes every session; leave --insecure out to use a cluster key")
+	}
+}
+
+func (d *daemon) announcement(n *node.Node) *announcement {
+	o, l := d.options, n.Link()
+	a := &announcement{
+		version: release(), node: string(o.Name), id: admin.ShortID(n.Self().Node),
+		why: d.resolved.Why, group: l.Group().String(), address: l.Addr().String(), cluster: string(o.Cluster),
+		api: d.admin.Addr(), socket: d.host.AdminSockets(o.Name)[0], key: d.keyText(), memory: o.MaxMemory, session: o.MaxSession,
+		acks: ackText(o), secondHost: d.key.SecondHost(o, d.origins), firewall: l.FirewallLines(), advice: l.Advice(),
+	}
+	a.asked, a.got = l.ReceiveBuffer()
+	if d.clients != nil {
+		a.clients = d.clients.Addrs()
+	}
+	return a
+}
+
+func (d *daemon) keyText() string {
+	switch {
+	case d.options.Insecure:
+		return "none: INSECURE"
+	case d.key.Made:
+		return d.key.From + " (made just now)"
+	}
+	return d.key.From
+}
+
+func ackText(o *Options) string {
+	switch o.Ack {
+	case 0:
+		return "return at once, confirmed by no peer"
+	case 1:
+		return fmt.Sprintf("return when 1 peer has them, after %s at most", o.AckTimeout)
+	case AckAll:
+		return fmt.Sprintf("return when all peers have them, after %s at most", o.AckTimeout)
+	}
+	return fmt.Sprintf("return when %s peers have them, after %s at most", o.Ack, o.AckTimeout)
+}
+
+// page is the announcement for people.
+func (a *announcement) page() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("sessioncast", "%s", a.version)
+	line("Node", "%s (%s)", a.node, a.id)
+	if a.cluster != "" {
+		line("Cluster", "%s", a.cluster)
+	}
+	line("Network", "%s", a.why)
+	line("Group", "%s, UDP", a.group)
+	line("Address", "%s, UDP and TCP", a.address)
+	line("Buffer", "%s", a.buffer())
+	line("Key", "%s", a.key)
+	line("Redis", "%s", orOff(strings.Join(a.clients, ", ")))
+	line("Admin", "%s", orOff(a.api))
+	line("", "%s", a.socket)
+	line("Memory", "%s for sessions, %s for one", admin.Bytes(int64(a.memory)), admin.Bytes(int64(a.session)))
+	line("Writes", "%s", a.acks)
+	for _, advice := range a.advice {
+		b.WriteString("\nAdvice: " + advice + "\n")
+	}
+	b.WriteString("\nStart a second host:\n  " + a.secondHost + "\n")
+	nft, tables := a.firewallByTool()
+	b.WriteString("\nLet it through a firewall, on every host (nft):\n  " + strings.Join(nft, "\n  ") + "\n")
+	b.WriteString("or (iptables):\n  " + strings.Join(tables, "\n  ") + "\n\n")
+	return b.String()
+}
+
+func orOff(s string) string {
+	if s == "" {
+		return "off"
+	}
+	return s
+}
+
+func (a *announcement) buffer() string {
+	if a.got >= a.asked {
+		return admin.Bytes(a.got) + " to receive"
+	}
+	return fmt.Sprintf("%s to receive, of %s asked", admin.Bytes(a.got), admin.Bytes(a.asked))
+}
+
+func (a *announcement) firewallByTool() (nft, tables []string) {
+	i := slices.IndexFunc(a.firewall, func(line string) bool { return !strings.HasPrefix(line, "nft ") })
+	if i < 0 {
+		return a.firewall, nil
+	}
+	return a.firewall[:i], a.firewall[i:]
+}

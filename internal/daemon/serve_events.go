@@ -1,0 +1,173 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// roster remembers what was said of whom. Its methods are safe for concurrent use.
+type roster struct {
+	sync.Mutex
+	states  map[record.Origin]wire.MemberState // as last told
+	gone    map[record.Origin]bool             // said goodbye
+	strange []netip.Addr                       // use another key
+}
+
+const (
+	maxRoster    = 4096 // origins remembered; beyond that all are forgotten, and told of anew
+	maxStrangers = 64
+)
+
+// enter notes that o is in state s now, and returns the state before, zero for a newcomer.
+func (r *roster) enter(o record.Origin, s wire.MemberState) (before wire.MemberState) {
+	r.Lock()
+	defer r.Unlock()
+	if r.states == nil || len(r.states) > maxRoster {
+		r.states, r.gone = make(map[record.Origin]wire.MemberState), make(map[record.Origin]bool)
+	}
+	before = r.states[o]
+	r.states[o] = s
+	r.gone[o] = s == wire.Dead && (before == wire.Leaving || r.gone[o])
+	return before
+}
+
+func (r *roster) hasLeft(o record.Origin) bool {
+	r.Lock()
+	defer r.Unlock()
+	return r.gone[o]
+}
+
+// meetStranger reports whether the address is new.
+func (r *roster) meetStranger(a netip.Addr) bool {
+	r.Lock()
+	defer r.Unlock()
+	if slices.Contains(r.strange, a) || len(r.strange) >= maxStrangers {
+		return false
+	}
+	r.strange = append(r.strange, a)
+	return true
+}
+
+// tell takes an event from the node, which must not wait for the log.
+func (d *daemon) tell(e engine.Event) {
+	select {
+	case d.events <- e:
+	default:
+		d.eventsLost.Add(1)
+	}
+}
+
+// report logs an event: what it is, and where something can be done, what.
+func (d *daemon) report(e engine.Event) {
+	peer := []any{"peer", peerName(&e.Member), "address", e.Addr}
+	switch e.Kind {
+	case engine.EventMember:
+		d.reportMember(&e)
+	case engine.EventJoining:
+		d.log.Info("joining: asking the cluster for its sessions")
+	case engine.EventSynced:
+		d.reportSynced()
+	case engine.EventDivergence:
+		d.log.Warn("a peer held other sessions than this node although neither missed a change: making them equal; if this repeats, please report it", peer...)
+	case engine.EventDuplicate:
+		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
+	case engine.EventClockAhead:
+		d.log.Warn("a peer's clock is ahead of this node's by more than 5s: run an NTP client on both", append(peer, "ahead", e.Member.Offset)...)
+	case engine.EventConfig:
+		d.log.Warn("a peer runs with other limits of session lifetime or clocks than this node: run the same version and options everywhere; compare sessioncast config show", peer...)
+	case engine.EventOtherKey:
+		d.reportStranger(e.Addr.Addr())
+	case engine.EventLeft:
+		d.log.Info("left the cluster")
+	}
+}
+
+func (d *daemon) reportStranger(a netip.Addr) {
+	if !d.roster.meetStranger(a) {
+		return
+	}
+	what := "copy this node's key file (" + d.key.Path + ") there"
+	if d.key.Path == "" {
+		what = "give it this node's key"
+	}
+	d.log.Warn(fmt.Sprintf("a node with another cluster key is heard at %s; nothing of it is taken, nothing is sent to it: if it belongs to this cluster, %s and restart it; if not, give one cluster another --port", a, what), "address", a)
+}
+
+func (d *daemon) reportSynced() {
+	n := d.node.Load()
+	if n == nil { // told before Open returned
+		d.log.Info("synced")
+		return
+	}
+	peers, members := 0, n.Members()
+	for i := range members {
+		if !members[i].Self && members[i].State == wire.Synced {
+			peers++
+		}
+	}
+	if peers == 0 {
+		d.log.Info("synced: no other node is heard yet; serving alone")
+		return
+	}
+	d.log.Info("synced: this node has every session", "sessions", n.Table().Stats().Sessions, "peers", peers)
+}
+
+// reportMember says what became of a peer.
+func (d *daemon) reportMember(e *engine.Event) {
+	before := d.roster.enter(e.Member.Origin, e.State)
+	level, text := memberNews(before, e.State)
+	if text == "" {
+		return
+	}
+	attrs := []any{"peer", peerName(&e.Member), "address", e.Addr}
+	switch e.State {
+	case wire.Synced:
+		attrs = append(attrs, "sessions", e.Member.Sessions)
+	case wire.Suspect, wire.Dead:
+		if before != wire.Leaving {
+			attrs = append(attrs, "silent", e.Member.Silence.Round(time.Millisecond))
+		}
+	}
+	d.log.Log(context.Background(), level, text, attrs...)
+}
+
+// memberNews words a peer's change of state, as this node sees it.
+func memberNews(before, now wire.MemberState) (slog.Level, string) {
+	back := before == wire.Suspect || before == wire.Dead
+	switch {
+	case now == wire.Synced && before == 0:
+		return slog.LevelInfo, "peer heard, synced"
+	case now == wire.Joining && before == 0:
+		return slog.LevelInfo, "peer heard, joining"
+	case (now == wire.Synced || now == wire.Joining) && back:
+		return slog.LevelInfo, "peer heard again, " + now.String()
+	case now == wire.Synced || now == wire.Joining || now == wire.Leaving:
+		return slog.LevelInfo, "peer " + now.String()
+	case now == wire.Suspect:
+		return slog.LevelWarn, "peer silent, probing it"
+	case now == wire.Dead && before == wire.Leaving:
+		return slog.LevelInfo, "peer left"
+	case now == wire.Dead && before != wire.Suspect:
+		return slog.LevelInfo, "peer gone: a new run of it is there, or it left at once"
+	case now == wire.Dead:
+		return slog.LevelWarn, "peer dead"
+	}
+	return slog.LevelInfo, ""
+}
+
+func peerName(m *engine.Member) string {
+	if m.Name == "" {
+		return admin.ShortID(m.Origin.Node)
+	}
+	return m.Name
+}

@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/node"
+)
+
+// reading is what the admin API answers from. It may be called from anywhere.
+func (d *daemon) reading() *admin.Reading {
+	o := d.options
+	r := &admin.Reading{
+		At: time.Now(), Version: release(), Node: string(o.Name), Cluster: string(o.Cluster), Insecure: o.Insecure,
+		Ack: o.Ack.String(), AckTimeout: time.Duration(o.AckTimeout), Left: d.roster.hasLeft, Strange: d.roster.strangers(),
+	}
+	n := d.node.Load()
+	if n == nil {
+		return r
+	}
+	r.Admin = d.admin.Addr()
+	r.ID, r.Started, r.State, r.Members = n.Self().Node, n.Started(), n.State(), n.Members()
+	r.Interface, r.Group, r.Address = n.Link().Resolved().Interface.Name, n.Link().Group(), n.Link().Addr()
+	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
+	if d.clients != nil {
+		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
+	}
+	d.past.Lock()
+	r.Before = d.past.Oldest()
+	d.past.Unlock()
+	return r
+}
+
+func counts(n *node.Node, now time.Time) admin.Counts {
+	return admin.Counts{At: now, Engine: n.Counters(), Link: n.Link().Stats(), Table: n.Table().Stats()}
+}
+
+// strangers are the addresses from which another cluster key was heard.
+func (r *roster) strangers() []netip.Addr {
+	r.Lock()
+	defer r.Unlock()
+	return append([]netip.Addr(nil), r.strange...)
+}

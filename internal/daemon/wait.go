@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+)
+
+// waitInterval is how often a wait looks again.
+const waitInterval = 100 * time.Millisecond
+
+// waitForMembers returns when the daemon, which may not run yet, sees enough members.
+func waitForMembers(ctx context.Context, cli *CLI, host Host) error {
+	w := &cli.Wait
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(w.Timeout))
+	defer cancel()
+	tick := time.NewTicker(waitInterval)
+	defer tick.Stop()
+	missing := errNoDaemon
+	for {
+		a, err := askDaemon(ctx, &w.Target, cli.Origins, host)
+		switch {
+		case err == nil && enough(a.status, w.Members, w.Synced):
+			return nil
+		case err == nil:
+			missing = errors.New(a.status.Verdict)
+		case !errors.Is(err, errNoDaemon):
+			return err
+		case ctx.Err() == nil: // not the fault of our own deadline
+			missing = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("after %s not %s: %w", w.Timeout, wanted(w), missing)
+		case <-tick.C:
+		}
+	}
+}
+
+func wanted(w *WaitCmd) string {
+	text := admin.Count(w.Members, "member")
+	if w.Synced {
+		text += ", all synced"
+	}
+	return text
+}
+
+// enough counts this node and the peers that are heard. A node that has not the others' sessions itself counts nobody as
+// synced: it may not know all there are.
+func enough(s *admin.Status, members int, synced bool) bool {
+	n := 0
+	for _, m := range s.Members {
+		if m.State == "synced" || m.State == "joining" && !synced {
+			n++
+		}
+	}
+	return n >= members && (s.State == "synced" || !synced)
+}
