@@ -150,7 +150,7 @@ func (n *Node) makeCore() (err error) {
 // run starts the goroutines.
 func (n *Node) run() {
 	n.wg.Go(func() {
-		if err := n.sockets.Receive(n.ctx, n.received); err != nil {
+		if err := n.sockets.Receive(n.ctx, n.received); err != nil && n.ctx.Err() == nil {
 			n.cfg.Log.Error("receiving stopped", "error", err)
 		}
 	})
