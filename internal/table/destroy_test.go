@@ -20,7 +20,11 @@ func TestLogoutHoldRefusesUpserts(t *testing.T) {
 	if n.Stats().Held != 1 || n.OwnHigh() != 2 {
 		t.Fatalf("%d held, dots up to %d", n.Stats().Held, n.OwnHigh())
 	}
-	hold := n.state("s").Tomb.Hold
+	tomb := n.state("s").Tomb
+	hold := tomb.Hold
+	if want := record.TombUntil(tomb.At, hold, 0, n.cfg.MaxSkew); tomb.Until != want {
+		t.Fatalf("kept until %d, want %d: past the last birth that the hold may kill", tomb.Until, want)
+	}
 	if got := hold.Millis(); got != t0+5*second+60*second {
 		t.Fatalf("the hold ends at T + H = %d", got)
 	}

@@ -254,3 +254,20 @@ func TestAFloorThatTakesThePromiseReissuesTheTouch(t *testing.T) {
 	}
 	a.audit()
 }
+
+// A touch may rely on a promise only if that promise goes when the touch's own birth goes.
+func TestATouchWithinAnotherBirthsPromiseIsReplicated(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "explicit", ifAbsent, a.dueIn(100*second))
+	b.now += second
+	b.put("s", "weak", b.dueIn(100*second))
+	b.expire("s", b.now+1600*second) // the weak birth's register wins, its promise is 100 s more
+	b.send(a, key("s"))
+	a.now += 2 * second
+	if v, _ := a.Get(a.now, key("s")); v.Birth.By != a.self {
+		t.Fatal("the explicit birth is not the current one")
+	}
+	if res := a.expire("s", a.due("s")+second); res.Seq == 0 {
+		t.Fatal("the touch stayed local")
+	}
+}
