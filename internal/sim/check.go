@@ -11,8 +11,9 @@ import (
 
 // watcher is what one incarnation of a node was seen to hold: what it may not forget.
 type watcher struct {
-	root  uint64
-	at    time.Duration // of the last look at what expires
+	stale bool          // the table may have changed since the last look
+	taken uint64        // frames that may change a table, at the last look
+	at    time.Duration // of the last look
 	keys  map[record.Key]*seen
 	state record.State // scratch
 }
@@ -55,11 +56,12 @@ func (n *Node) check() {
 	if !n.up || w.err != nil {
 		return
 	}
-	root := n.root()
-	if root == n.watch.root && w.now < n.watch.at+lookEvery {
+	c := n.machine.Counters()
+	taken := c.DataIn + c.RepairsIn + c.FragmentsIn
+	if !n.watch.stale && taken == n.watch.taken && w.now < n.watch.at+lookEvery {
 		return
 	}
-	n.watch.root, n.watch.at = root, w.now
+	n.watch.stale, n.watch.taken, n.watch.at = false, taken, w.now
 	w.stats.Checks++
 	for _, k := range w.ledger.keys {
 		n.checkKey(k)

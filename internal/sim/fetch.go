@@ -143,6 +143,7 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 	}
 	w := n.world
 	got, err := f.taker.Take(typ, body, n.wall())
+	n.watch.stale = true
 	switch {
 	case err != nil:
 		w.fail("transfer", "node %d cannot take %v: %v", n.id, typ, err)

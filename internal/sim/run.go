@@ -52,6 +52,7 @@ func (w *World) everySweep(n *Node) {
 		if n.runs() {
 			for n.table.Sweep(n.wall()) {
 			}
+			n.watch.stale = true
 			n.check()
 		}
 		w.everySweep(n)

@@ -42,6 +42,7 @@ func (w *World) operate() {
 	}
 	w.stats.Operations++
 	op(n, k)
+	n.watch.stale = true
 	n.check()
 }
 
