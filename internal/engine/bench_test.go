@@ -22,15 +22,16 @@ type bench struct {
 }
 
 type benchNode struct {
-	m      *Machine
-	table  *table.Table
-	addr   netip.AddrPort
-	origin record.Origin
-	out    Output
-	wrote  bool
-	events []Event
-	acked  []Acked
-	inbox  []Datagram
+	m       *Machine
+	table   *table.Table
+	addr    netip.AddrPort
+	origin  record.Origin
+	out     Output
+	wrote   bool
+	cluster string
+	events  []Event
+	acked   []Acked
+	inbox   []Datagram
 }
 
 func newBench(t testing.TB, n int) *bench {
@@ -46,13 +47,20 @@ func (b *bench) add(cluster string) *benchNode {
 	n := &benchNode{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 4000)}
 	n.origin.Node[0] = byte(i + 1)
 	n.origin.Incarnation[17] = byte(i + 1)
-	ring, err := seal.NewKeyring(cluster, seal.Key{1})
+	n.cluster = cluster
+	b.start(n, i)
+	b.nodes = append(b.nodes, n)
+	return n
+}
+
+func (b *bench) start(n *benchNode, i int) {
+	ring, err := seal.NewKeyring(n.cluster, seal.Key{1})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	origins, clock := new(record.Origins), new(hlc.Clock)
 	n.table = table.New(table.Config{
-		Self: n.origin, Origins: origins, Clock: clock, OnWrite: func() { n.wrote = true },
+		Self: n.origin, Origins: origins, Clock: clock, Hold: time.Minute, OnWrite: func() { n.wrote = true },
 	})
 	n.m, err = New(Config{
 		Self: n.origin, Name: fmt.Sprintf("node%d", i+1), Origins: origins, Clock: clock, Table: n.table,
@@ -61,9 +69,15 @@ func (b *bench) add(cluster string) *benchNode {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.nodes = append(b.nodes, n)
-	return n
 }
+
+// restart makes n anew, as another incarnation.
+func (b *bench) restart(n *benchNode) {
+	n.origin.Incarnation[16]++
+	b.start(n, int(n.origin.Incarnation[17])-1)
+}
+
+func key(name string) record.Key { return record.Key{Name: name} }
 
 // settle lets everything that is due at this moment happen.
 func (b *bench) settle() {
@@ -192,101 +206,36 @@ func (b *bench) want(name, value string) {
 	}
 }
 
-func TestALoneWriteReachesAllAtOnce(t *testing.T) {
-	b := newBench(t, 3)
-	b.run(2 * time.Second)
-	b.put(0, "a", "1")
-	b.settle()
-	b.want("a", "1")
-}
-
-func TestALostFrameIsRepairedWithinMilliseconds(t *testing.T) {
-	b := newBench(t, 3)
-	b.run(2 * time.Second)
-	lost := 0
-	b.drop = func(from, to int, typ wire.Type, _ Frame) bool {
-		if typ == wire.TypeData && to == 2 {
-			lost++
-			return true
-		}
-		return false
-	}
-	b.put(0, "a", "1")
-	b.run(10 * time.Millisecond)
-	b.want("a", "1")
-	if lost == 0 || b.nodes[2].m.Counters().NacksOut == 0 {
-		t.Fatal("nothing was lost or nothing asked for")
+// forget clears what was collected, so that a test sees only what comes after.
+func (b *bench) forget() {
+	for _, n := range b.nodes {
+		n.events, n.acked = nil, nil
 	}
 }
 
-func TestALargeValueIsRepairedFragmentByFragment(t *testing.T) {
-	b := newBench(t, 3)
-	b.run(2 * time.Second)
-	n := 0
-	b.drop = func(_, to int, typ wire.Type, _ Frame) bool {
-		if typ != wire.TypeFrag {
-			return false
-		}
-		n++
-		return to == 1 && n%7 == 0
-	}
-	large := string(make([]byte, 1<<20))
-	b.put(0, "large", large)
-	b.run(time.Second)
-	b.want("large", large)
-	if sent := b.nodes[0].m.Counters().FragmentsOut; sent > 1300 {
-		t.Errorf("%d fragments sent for 1 MiB under 14 %% loss at one receiver: more than what was lost came again", sent)
-	}
-}
-
-func TestAJoinerHoldsWhatWasThere(t *testing.T) {
-	b := newBench(t, 2)
-	b.run(2 * time.Second)
-	for i := range 10_000 {
-		b.put(i%2, fmt.Sprint("s", i), "x")
-		if i%100 == 0 {
-			b.settle()
+// told counts the events of a kind at node i.
+func (b *bench) told(i int, kind EventKind) (n int) {
+	for _, e := range b.nodes[i].events {
+		if e.Kind == kind {
+			n++
 		}
 	}
-	b.run(time.Second)
-	b.add("cluster")
-	b.run(2 * time.Second)
-	for i := range 10_000 {
-		b.want(fmt.Sprint("s", i), "x")
-	}
-	if got := b.nodes[2].m.Counters().NacksOut; got > 0 {
-		t.Errorf("%d NACKs although all came by the transfer", got)
-	}
+	return n
 }
 
-func TestAnAwaitIsAnsweredByThePeers(t *testing.T) {
-	b := newBench(t, 3)
-	b.run(2 * time.Second)
-	seq := b.put(0, "a", "1")
-	b.nodes[0].m.Step(b.now, Await{ID: 7, Seq: seq, K: -1, Timeout: 50 * time.Millisecond})
-	b.nodes[0].m.Step(b.now, Await{ID: 8, Seq: seq, K: 5, Timeout: 50 * time.Millisecond})
-	b.settle()
-	if a := b.nodes[0].acked; len(a) != 2 || a[0].ID != 7 || !a[0].Met || a[0].Peers < 1 || a[1].Peers != 2 || a[1].Met {
-		t.Fatalf("acked %+v", a)
-	}
-}
-
-func TestForeignClustersDoNotMeet(t *testing.T) {
-	b := newBench(t, 1)
-	b.add("other")
-	b.run(2 * time.Second)
-	b.put(0, "a", "1")
-	b.run(2 * time.Second)
-	if b.get(1, "a") != "" || len(b.nodes[1].m.Members(b.now)) != 1 {
-		t.Fatal("two clusters with different names exchanged something")
-	}
-	told := 0
-	for _, e := range b.nodes[1].events {
-		if e.Kind == EventOtherKey {
-			told++
+// member is what node i says of node j.
+func (b *bench) member(i, j int) Member {
+	b.t.Helper()
+	for _, m := range b.nodes[i].m.Members(b.now) {
+		if m.Origin == b.nodes[j].origin {
+			return m
 		}
 	}
-	if told != 1 {
-		t.Fatalf("told %d times of the other key, want once", told)
-	}
+	b.t.Fatalf("node %d does not know node %d", i+1, j+1)
+	return Member{}
+}
+
+// silence cuts nodes off in the given direction.
+func (b *bench) silence(cut func(from, to int) bool) {
+	b.drop = func(from, to int, _ wire.Type, _ Frame) bool { return cut(from, to) }
 }

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// "silence of 3 s → 2 direct + 3 indirect probes → dead at about 4 s"
+func TestASilentNodeIsSuspectedThenDead(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 2 })
+	b.run(2500 * time.Millisecond)
+	if got := b.member(0, 2).State; got != wire.Synced {
+		t.Errorf("after 2.5 s of silence: %v, want synced", got)
+	}
+	b.run(1300 * time.Millisecond)
+	if got := b.member(0, 2).State; got != wire.Suspect {
+		t.Errorf("after 3.8 s: %v, want suspect", got)
+	}
+	b.run(1300 * time.Millisecond)
+	if got := b.member(0, 2).State; got != wire.Dead {
+		t.Errorf("after 5.1 s: %v, want dead", got)
+	}
+	b.drop = nil
+	b.run(2 * time.Second)
+	if got := b.member(0, 2).State; got != wire.Synced {
+		t.Errorf("when it is heard again: %v, want synced", got)
+	}
+}
+
+func TestASuspectThatAnswersAProbeIsRefuted(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.drop = func(from, _ int, typ wire.Type, _ Frame) bool { return from == 2 && typ == wire.TypeHeartbeat }
+	b.run(20 * time.Second)
+	if got := b.member(0, 2).State; got == wire.Dead {
+		t.Error("a node that answers probes was declared dead")
+	}
+}
+
+func TestALeaverSaysGoodbyeOnceItsWritesAreHeld(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.drop = func(from, _ int, typ wire.Type, _ Frame) bool { return from == 0 && typ == wire.TypeData }
+	b.put(0, "last", "1")
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(100 * time.Millisecond)
+	b.want("last", "1")
+	if b.told(0, EventLeft) != 1 {
+		t.Error("the drain was not reported once")
+	}
+	if got := b.member(1, 0).State; got != wire.Dead {
+		t.Errorf("after its goodbye: %v, want dead", got)
+	}
+	b.run(10 * time.Second)
+	if got := b.member(1, 0).State; got != wire.Dead {
+		t.Errorf("a node that left came back: %v", got)
+	}
+}
+
+func TestALeaverWaitsTwoSecondsAtMost(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 0 })
+	b.put(0, "last", "1")
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(1900 * time.Millisecond)
+	if b.told(0, EventLeft) != 0 {
+		t.Error("gave up before two seconds")
+	}
+	b.run(300 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("still waiting after two seconds")
+	}
+}
+
+func TestARestartReplacesTheOldIncarnationAtOnce(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	again := b.add("cluster")
+	again.origin.Node = b.nodes[0].origin.Node
+	b.restart(again)
+	b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+	b.run(time.Second)
+	if got := b.member(1, 0).State; got != wire.Dead {
+		t.Errorf("the old incarnation is %v, want dead", got)
+	}
+	if b.told(1, EventDuplicate) != 0 {
+		t.Error("a restart raised the alarm of two nodes with one name")
+	}
+}
+
+func TestTwoLiveNodesWithOneNameRaiseAlarm(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	again := b.add("cluster")
+	again.origin.Node = b.nodes[0].origin.Node
+	b.restart(again)
+	b.run(3 * time.Second)
+	if b.told(1, EventDuplicate) != 1 {
+		t.Errorf("told %d times, want once", b.told(1, EventDuplicate))
+	}
+}
