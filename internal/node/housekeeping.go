@@ -23,6 +23,7 @@ func (n *Node) housekeeper() {
 		case <-n.ctx.Done():
 			return
 		case now := <-sweep.C:
+			n.coarse.Store(now.UnixMilli())
 			for n.table.Sweep(now.UnixMilli()) && n.ctx.Err() == nil {
 			}
 		case <-clocks.C:

@@ -59,6 +59,7 @@ type Node struct {
 	wake    chan struct{}
 	peers   atomic.Int32 // live synced ones
 	state   atomic.Uint32
+	coarse  atomic.Int64 // wall time of the last sweep, Unix milliseconds
 	synced  chan struct{} // closed when first synced
 	left    chan struct{} // closed when the drain is over
 	once    struct{ synced, left, closed sync.Once }
@@ -120,6 +121,7 @@ func OpenOver(cfg Config, sockets Sockets, listener net.Listener, addr netip.Add
 
 func (n *Node) prepare() {
 	n.started = time.Now()
+	n.coarse.Store(n.started.UnixMilli())
 	n.self = newOrigin(n.cfg.Name, n.started)
 	n.origins, n.clock = new(record.Origins), new(hlc.Clock)
 	n.wake = make(chan struct{}, 1)
@@ -189,6 +191,10 @@ func (n *Node) stop() {
 
 // Table is where the sessions are.
 func (n *Node) Table() *table.Table { return n.table }
+
+// CoarseNow is the wall time, in Unix milliseconds, as of at most a sweepInterval ago (more when the process did not
+// run): reading a clock costs as much as reading a session, and most sessions end much later than now.
+func (n *Node) CoarseNow() int64 { return n.coarse.Load() }
 
 // Self is this run of the node.
 func (n *Node) Self() record.Origin { return n.self }
