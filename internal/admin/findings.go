@@ -20,7 +20,7 @@ const (
 	offsetWarn = 500 * time.Millisecond
 	offsetMax  = 5 * time.Second
 	aloneAfter = 10 * time.Second
-	heardAfter = 3 * time.Second // of a run until its first heartbeats must have arrived
+	heardAfter = 3 * time.Second // after a member came, until its first heartbeats must have arrived
 )
 
 // Findings looks for what is not as it should be, the gravest first.
@@ -67,13 +67,15 @@ func (r *Reading) loadFindings() (list []Finding) {
 }
 
 func (r *Reading) memberFindings() (list []Finding) {
-	others := 0
+	others := len(r.Strange)
 	for _, m := range r.present() {
-		if m.Self || m.State == wire.Dead {
+		if m.Self {
 			continue
 		}
 		others++
-		list = append(list, r.aboutMember(&m)...)
+		if m.State != wire.Dead {
+			list = append(list, r.aboutMember(&m)...)
+		}
 	}
 	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
 		list = append(list, Finding{"alone", fmt.Sprintf(
@@ -91,7 +93,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("silent", "%s has been silent for %s and is being probed.", name, Ago(m.Silence))
 		return list
 	}
-	if m.State == wire.Synced && !m.HearsUs && r.At.Sub(r.Started) > heardAfter {
+	if m.State == wire.Synced && !m.HearsUs && r.known(m) > heardAfter {
 		add("one-way", "%s does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between.", name)
 	}
 	if m.Loss > lossWarn {
@@ -105,6 +107,14 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))
 	}
 	return list
+}
+
+// known is how long m has been there.
+func (r *Reading) known(m *engine.Member) time.Duration {
+	if r.Roster == nil {
+		return r.At.Sub(r.Started)
+	}
+	return r.Roster.Known(m.Origin)
 }
 
 func direction(offset time.Duration) string {

@@ -32,16 +32,24 @@ type Reading struct {
 	AckTimeout time.Duration
 
 	State   wire.MemberState
-	Members []engine.Member            // this node first
-	Left    func(o record.Origin) bool // who said goodbye, of those that are dead; nil: nobody
-	Advice  []string                   // about the sockets
-	Strange []netip.Addr               // who uses another cluster key
+	Members []engine.Member // this node first
+	Roster  Roster          // what was seen of them over time; nil: nothing
+	Advice  []string        // about the sockets
+	Strange []netip.Addr    // who uses another cluster key
 
 	Counts Counts
 	Stream stream.Stats
 	RESP   resp.Stats
 	// Before is the counts of about a minute ago; its zero At: there are none yet, so all counts are recent.
 	Before Counts
+}
+
+// Roster knows what a list of members does not tell.
+type Roster interface {
+	// HasLeft tells whether a dead member said goodbye.
+	HasLeft(o record.Origin) bool
+	// Known is how long a member has been there.
+	Known(o record.Origin) time.Duration
 }
 
 // Counts is what is compared with its own past.

@@ -188,7 +188,7 @@ func (r *Reading) member(m *engine.Member) Member {
 	if m.Self {
 		d.Address, d.SilenceMS = addrText(r.Address), 0
 	}
-	if m.State == wire.Dead && r.Left != nil && r.Left(m.Origin) {
+	if m.State == wire.Dead && r.Roster != nil && r.Roster.HasLeft(m.Origin) {
 		d.State = "left"
 	}
 	return d

@@ -18,9 +18,14 @@ import (
 // roster remembers what was said of whom. Its methods are safe for concurrent use.
 type roster struct {
 	sync.Mutex
-	states  map[record.Origin]wire.MemberState // as last told
-	gone    map[record.Origin]bool             // said goodbye
-	strange []netip.Addr                       // use another key
+	members map[record.Origin]*rosterEntry
+	strange []netip.Addr // use another key
+}
+
+type rosterEntry struct {
+	since time.Time
+	state wire.MemberState // as last told
+	left  bool             // said goodbye
 }
 
 const (
@@ -32,19 +37,37 @@ const (
 func (r *roster) enter(o record.Origin, s wire.MemberState) (before wire.MemberState) {
 	r.Lock()
 	defer r.Unlock()
-	if r.states == nil || len(r.states) > maxRoster {
-		r.states, r.gone = make(map[record.Origin]wire.MemberState), make(map[record.Origin]bool)
+	if r.members == nil || len(r.members) > maxRoster {
+		r.members = make(map[record.Origin]*rosterEntry)
 	}
-	before = r.states[o]
-	r.states[o] = s
-	r.gone[o] = s == wire.Dead && (before == wire.Leaving || r.gone[o])
+	m := r.members[o]
+	if m == nil {
+		m = &rosterEntry{since: time.Now()}
+		r.members[o] = m
+	}
+	before = m.state
+	m.state = s
+	m.left = s == wire.Dead && (before == wire.Leaving || m.left)
 	return before
 }
 
-func (r *roster) hasLeft(o record.Origin) bool {
+// HasLeft implements admin.Roster.
+func (r *roster) HasLeft(o record.Origin) bool {
 	r.Lock()
 	defer r.Unlock()
-	return r.gone[o]
+	m := r.members[o]
+	return m != nil && m.left
+}
+
+// Known implements admin.Roster.
+func (r *roster) Known(o record.Origin) time.Duration {
+	r.Lock()
+	defer r.Unlock()
+	m := r.members[o]
+	if m == nil {
+		return 0
+	}
+	return time.Since(m.since)
 }
 
 // meetStranger reports whether the address is new.
@@ -87,8 +110,6 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Warn("a peer runs with other limits of session lifetime or clocks than this node: run the same version and options everywhere; compare sessioncast config show", peer...)
 	case engine.EventOtherKey:
 		d.reportStranger(e.Addr.Addr())
-	case engine.EventLeft:
-		d.log.Info("left the cluster")
 	}
 }
 
@@ -96,11 +117,11 @@ func (d *daemon) reportStranger(a netip.Addr) {
 	if !d.roster.meetStranger(a) {
 		return
 	}
-	what := "copy this node's key file (" + d.key.Path + ") there"
+	what := "copy this node's key file (" + d.key.From + ") there"
 	if d.key.Path == "" {
 		what = "give it this node's key"
 	}
-	d.log.Warn(fmt.Sprintf("a node with another cluster key is heard at %s; nothing of it is taken, nothing is sent to it: if it belongs to this cluster, %s and restart it; if not, give one cluster another --port", a, what), "address", a)
+	d.log.Warn(fmt.Sprintf("another cluster key is used at %s: if that node belongs to this cluster, %s and restart it; if not, give one cluster another --port", a, what))
 }
 
 func (d *daemon) reportSynced() {

@@ -13,7 +13,7 @@ func (d *daemon) reading() *admin.Reading {
 	o := d.options
 	r := &admin.Reading{
 		At: time.Now(), Version: release(), Node: string(o.Name), Cluster: string(o.Cluster), Insecure: o.Insecure,
-		Ack: o.Ack.String(), AckTimeout: time.Duration(o.AckTimeout), Left: d.roster.hasLeft, Strange: d.roster.strangers(),
+		Ack: o.Ack.String(), AckTimeout: time.Duration(o.AckTimeout), Roster: &d.roster, Strange: d.roster.strangers(),
 	}
 	n := d.node.Load()
 	if n == nil {

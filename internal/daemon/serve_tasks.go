@@ -33,7 +33,7 @@ func (t *nodeTask) Run(ctx context.Context) error {
 	if t.d.clients != nil {
 		_ = t.d.clients.Close()
 	}
-	t.d.log.Info("stopped")
+	t.d.log.Info("left the cluster")
 	return err
 }
 
@@ -63,7 +63,20 @@ func (t *reportTask) Run(context.Context) error {
 		case e := <-t.d.events:
 			t.d.report(e)
 		case <-t.last.Done():
+			t.rest()
 			return nil
+		}
+	}
+}
+
+// rest logs what still waits.
+func (t *reportTask) rest() {
+	for {
+		select {
+		case e := <-t.d.events:
+			t.d.report(e)
+		default:
+			return
 		}
 	}
 }
