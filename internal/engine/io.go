@@ -167,5 +167,6 @@ type Member struct {
 	Bytes    uint64
 	FullPct  int
 	Offset   time.Duration // its clock minus ours; 0 where not known
+	Left     bool          // it said goodbye
 	HearsUs  bool          // it says that it hears our multicast
 }

@@ -89,6 +89,10 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	}
 	m.members.list = append(m.members.list, p)
 	m.members.byRef[ref] = p
+	if o.Node == m.cfg.Self.Node { // it has just proved to be alive, and so are we
+		p.duplicateTold = true
+		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
+	}
 	m.origin(ref)
 	m.wakeMembers()
 	return p
@@ -277,7 +281,7 @@ func (m *Machine) describe(p *peer) Member {
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
 		Silence: m.now.Sub(p.heard), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left,
 	}
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()

@@ -52,8 +52,8 @@ func TestALeaverSaysGoodbyeOnceItsWritesAreHeld(t *testing.T) {
 	if b.told(0, EventLeft) != 1 {
 		t.Error("the drain was not reported once")
 	}
-	if got := b.member(1, 0).State; got != wire.Dead {
-		t.Errorf("after its goodbye: %v, want dead", got)
+	if got := b.member(1, 0); got.State != wire.Dead || !got.Left {
+		t.Errorf("after its goodbye: %v, left: %v", got.State, got.Left)
 	}
 	b.run(10 * time.Second)
 	if got := b.member(1, 0).State; got != wire.Dead {
@@ -102,5 +102,16 @@ func TestTwoLiveNodesWithOneNameRaiseAlarm(t *testing.T) {
 	b.run(3 * time.Second)
 	if b.told(1, EventDuplicate) != 1 {
 		t.Errorf("told %d times, want once", b.told(1, EventDuplicate))
+	}
+}
+
+func TestANodeThatHearsItsOwnNameRaisesAlarm(t *testing.T) {
+	b := newBench(t, 1)
+	again := b.add("cluster")
+	again.origin.Node = b.nodes[0].origin.Node
+	b.restart(again)
+	b.run(3 * time.Second)
+	if b.told(0, EventDuplicate) != 1 || b.told(1, EventDuplicate) != 1 {
+		t.Errorf("told %d and %d times, want once each", b.told(0, EventDuplicate), b.told(1, EventDuplicate))
 	}
 }
