@@ -122,7 +122,11 @@ func versus(b *testing.B, bin, theirs, ours string, pipeline int) {
 }
 
 func redisBenchmark(b *testing.B, bin, addr string, pipeline int) map[string]float64 {
-	args := []string{"-t", "set,get", "-d", "512", "-n", "200000", "-c", "50", "-P", strconv.Itoa(pipeline), "--csv"}
+	requests := "200000"
+	if testing.Short() {
+		requests = "40000"
+	}
+	args := []string{"-t", "set,get", "-d", "512", "-n", requests, "-c", "50", "-P", strconv.Itoa(pipeline), "--csv"}
 	if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
 		args = append(args, "-s", path)
 	} else {
