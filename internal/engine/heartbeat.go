@@ -179,6 +179,10 @@ func (m *Machine) setSaid(p *peer, s wire.MemberState) {
 		return
 	}
 	p.said = s
+	if !p.introduced && p.state == s { // its first state, told now that its name is known
+		m.tellState(p)
+	}
+	p.introduced = true
 	if p.live() && p.state != wire.Suspect {
 		m.setState(p, s)
 	}

@@ -33,6 +33,7 @@ type peer struct {
 	probeAt        time.Time
 	probes         int
 	greetAt        time.Time // zero: no greeting owed
+	introduced     bool      // said its name and state
 	left           bool      // said goodbye: this incarnation does not come back
 	duplicateTold  bool
 	aheadTold      bool
@@ -159,10 +160,14 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 		return
 	}
 	p.state = s
-	m.event(Event{Kind: EventMember, Member: m.describe(p), State: s, Addr: p.addr})
+	m.tellState(p)
 	if s == wire.Dead || s == wire.Synced {
 		m.acks.recheck = true
 	}
+}
+
+func (m *Machine) tellState(p *peer) {
+	m.event(Event{Kind: EventMember, Member: m.describe(p), State: p.state, Addr: p.addr})
 }
 
 func (m *Machine) wakeMembers() { m.members.next = m.now }
