@@ -107,6 +107,7 @@ func (n *Node) pull(f *fetch) error {
 		return err
 	}
 	f.source = transfer.NewDonor(d.table, d.origins, &pull, d.machine.State(), d.machine.Offer())
+	f.source.BatchBytes = min(f.source.BatchBytes, n.world.opts.StreamBatch)
 	return nil
 }
 

@@ -34,6 +34,7 @@ type Options struct {
 	ReplayRate   float64
 	ForgePerSec  float64
 	StreamBreaks float64 // per chunk
+	StreamBatch  int     // bytes
 	SkewLimit    time.Duration
 }
 
@@ -105,6 +106,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.CorruptRate = pick(d, 0.01, 0.1)
 	o.ReplayRate = pick(d, 0.002, 0.02)
 	o.ForgePerSec = pick(d, 1.0, 30)
+	o.StreamBatch = pick(d, 1, 1000, 1<<20)
 	o.StreamBreaks = pick(d, 0.05, 0.5)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond
 	return o.Allow(allowed)

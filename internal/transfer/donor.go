@@ -28,6 +28,8 @@ type Donor struct {
 	cursor uint64
 	ready  [][]byte // chunks made and not yet sent
 
+	BatchBytes int // read from the table at a time, about; may be lowered before the first Next
+
 	Keys    uint64 // records sent so far
 	Skipped uint64 // buckets left out so far, because the puller has them alike
 }
@@ -53,6 +55,8 @@ func NewDonor(t *table.Table, origins *record.Origins, pull *wire.StreamPull, st
 		item:    wire.Item{Kind: wire.KindState},
 		offer:   wire.StreamOffer{State: state, Epoch: uint64(epoch), Vectors: offer},
 		cursor:  pull.Cursor,
+
+		BatchBytes: batchBytes,
 	}
 	if len(pull.Fingerprints) == table.Buckets {
 		d.theirs = slices.Clone(pull.Fingerprints)
@@ -93,7 +97,7 @@ func (d *Donor) read(t hlc.Stamp) {
 	}
 	d.ready = d.ready[:0]
 	d.builder.Reset(nil, t)
-	next, done := d.table.Chunk(d.cursor, batchBytes, d.wants, func(k record.Key, s *record.State) {
+	next, done := d.table.Chunk(d.cursor, d.BatchBytes, d.wants, func(k record.Key, s *record.State) {
 		d.item.Key, d.item.State = k, *s
 		d.Keys++
 		if !d.builder.Add(&d.item) {

@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var (
+	flagMutants = flag.Bool("sim.mutants", false, "plant every mutant, not just a quick one")
+	flagMutant  = flag.String("sim.mutant", "", "plant only mutants whose name contains this")
+)
+
+// mutant is a bug that the simulation has to find: a piece of source put in the place of another.
+type mutant struct {
+	name string
+	file string // under internal/
+	old  string
+	new  string
+}
+
+// mutantSeeds is how many seeds of TestSwarm a mutant may survive.
+const mutantSeeds = 300
+
+var mutants = []mutant{
+	{"no tombstone check", "record/record.go",
+		"return b.ID.At <= t.At || b.ID.At <= floor ||", "return b.ID.At <= floor ||"},
+	{"weak births outlive the hold", "record/record.go",
+		"b.ID.At <= floor || b.Weak && b.ID.At <= t.Hold", "b.ID.At <= floor"},
+	{"a touch covers its dot without its birth", "record/merge.go",
+		"if in.Value.IsZero() {\n\t\treturn false, true\n", "if in.Value.IsZero() {\n\t\treturn false, false\n"},
+	{"the earlier value wins", "record/merge.go",
+		"if o.Later(in.Value.Version, b.Value.Version) {", "if o.Later(b.Value.Version, in.Value.Version) {"},
+	{"repair with the wrong key", "engine/repair.go",
+		"m.table.LogKey(d.Origin, d.Seq)", "m.table.LogKey(d.Origin, d.Seq^1)"},
+	{"a prefix instead of intervals", "engine/origin.go",
+		"o.held.Add(s)", "o.held.AddRange(1, s)"},
+	{"what was not applied is covered", "engine/receive.go",
+		"case table.NoRoom:\n", "case table.Incomplete:\n\t\t\treturn true\n\t\tcase table.NoRoom:\n"},
+	{"cursor off by one", "transfer/donor.go",
+		"d.cursor = next\n", "if next != lastCursor {\n\t\tnext++\n\t}\n\td.cursor = next\n"},
+	{"a transfer claims what any donor held", "engine/join.go",
+		"f.claim = common(f.claim, in.Offer)", "f.claim = append(f.claim, in.Offer...)"},
+	{"a transfer goes on behind its cursor", "engine/join.go",
+		"f.cursor = max(f.cursor, in.Cursor)", "f.cursor = max(f.cursor, in.Cursor|1<<63)"},
+	{"purge without grace", "table/sweep.go",
+		"return 2 * t.cfg.MaxSkew", "return 0"},
+	{"nonce reuse", "seal/sealer.go",
+		"s.last++", "s.last = max(s.last, (s.last+1)%64)"},
+	{"every touch stays local", "table/expire.go",
+		"d.Due != 0 && due <= d.Promise", "d.Due != 0"},
+	{"flush does not reach later births here", "table/table.go",
+		"return hlc.Stamp(t.floors[db].Load())", "return 0"},
+	{"tombstones are forgotten at once", "record/record.go",
+		"return at.Add(LifeOr24h(life) + 2*maxSkew).Millis()", "return at.Millis()"},
+	{"acknowledged before it is merged", "engine/receive.go",
+		"if !m.merge(it) {", "if m.merge(it); false {"},
+}
+
+// TestMutants plants bugs and demands that the simulation finds each.
+func TestMutants(t *testing.T) {
+	for i, m := range mutants {
+		if !*flagMutants && i > 0 || !strings.Contains(m.name, *flagMutant) {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) { m.hunt(t) })
+	}
+}
+
+func (m *mutant) hunt(t *testing.T) {
+	source, err := filepath.Abs(filepath.Join("..", m.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(text), m.old) != 1 {
+		t.Fatalf("%s does not hold %q once; change the mutant with the source", m.file, m.old)
+	}
+	dir := t.TempDir()
+	mutated, overlay := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json")
+	write(t, mutated, []byte(strings.Replace(string(text), m.old, m.new, 1)))
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, overlay, replace)
+	out, err := exec.Command("go", "test", "-overlay", overlay, "-run", "^TestSwarm$", "-sim.from=1", "-sim.time=10m",
+		fmt.Sprint("-sim.count=", mutantSeeds), "-sim.shrink=false", "-sim.tail=1", ".").CombinedOutput()
+	switch {
+	case err == nil:
+		t.Errorf("survived %d seeds", mutantSeeds)
+	case !strings.Contains(string(out), "run it again"):
+		t.Errorf("%v without a broken promise:\n%s", err, out)
+	default:
+		t.Logf("%s", verdict(string(out)))
+	}
+}
+
+// verdict is the line that says which promise broke.
+func verdict(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "FAIL ") {
+			return strings.TrimSpace(line[:min(len(line), 200)])
+		}
+	}
+	return "found"
+}
+
+func write(t *testing.T, file string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
