@@ -45,24 +45,24 @@ func (r *Reading) secrecyFindings() (list []Finding) {
 
 func (r *Reading) loadFindings() (list []Finding) {
 	now, before := &r.Counts, &r.Before
-	add := func(key string, count uint64, format string) {
+	add := func(key string, count uint64, what, format string) {
 		if count > 0 {
-			list = append(list, Finding{key, fmt.Sprintf(format, Thousands(count))})
+			list = append(list, Finding{key, fmt.Sprintf(format, Count(count, what))})
 		}
 	}
 	if full := r.fullPct(); full >= fullWarn {
 		list = append(list, Finding{"full", fmt.Sprintf(
 			"Memory for sessions is %d %% full: new sessions are refused. Raise --max-memory on every node.", full)})
 	}
-	add("acks", now.Engine.AckTimeouts-before.Engine.AckTimeouts,
-		"%s writes of the last minute returned before --ack "+r.Ack+" peers had confirmed them: a peer is slow, overloaded or unreachable.")
-	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops,
-		"The kernel dropped %s datagrams in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
-	add("diverged", now.Engine.Divergences-before.Engine.Divergences,
-		"Tables differed %s times in the last minute although no change was missing, and were made equal. If it repeats, please report it.")
-	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped,
-		"%s changes of the last minute were too many to send at once and reach the peers by transfer: the network or a peer is too slow for this rate of writes.")
-	add("seal", now.Engine.SealRefused, "%s frames could not be encrypted. Restart this node and report it.")
+	add("acks", now.Engine.AckTimeouts-before.Engine.AckTimeouts, "write",
+		"%s of the last minute returned before --ack "+r.Ack+" peers had confirmed them: a peer is slow, overloaded or unreachable.")
+	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",
+		"The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
+	add("diverged", now.Engine.Divergences-before.Engine.Divergences, "time",
+		"Tables differed %s in the last minute although no change was missing, and were made equal. If it repeats, please report it.")
+	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped, "change",
+		"%s of the last minute found the backlog full and reach the peers by transfer: the network or a peer is too slow for this rate of writes.")
+	add("seal", now.Engine.SealRefused, "frame", "%s could not be encrypted. Restart this node and report it.")
 	return list
 }
 

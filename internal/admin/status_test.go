@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Reading)
+		want   string
+	}{
+		{"all is well", func(*Reading) {}, "3 of 3 members synced, 18,204 sessions, no loss."},
+		{"starting", func(r *Reading) { r.State = 0 }, "Starting."},
+		{"joining", func(r *Reading) { r.State = wire.Joining }, "Joining: fetching the sessions of the cluster, 18,204 sessions so far."},
+		{"leaving", func(r *Reading) { r.State = wire.Leaving }, "Leaving the cluster."},
+		{"alone, one session", func(r *Reading) { r.Members, r.Counts.Table.Sessions = r.Members[:1], 1 },
+			"Synced, but alone: no other node is heard. 1 session."},
+		{"loss", func(r *Reading) { r.Members[1].Loss = 0.0214 }, "3 of 3 members synced, 18,204 sessions, loss up to 2.1 % (repaired)."},
+		{"the loss of the dead counts no more", func(r *Reading) { r.Members[1].Loss, r.Members[1].State = 0.5, wire.Dead },
+			"2 of 3 members synced, 18,204 sessions, no loss; web-2 is dead, last heard 400 ms ago."},
+		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Roster = wire.Dead, everyoneLeft{} },
+			"2 of 2 members synced, 18,204 sessions, no loss."},
+		{"full", func(r *Reading) { r.Counts.Table.Bytes = 5 << 30 },
+			"3 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: sessions of other nodes found no room here."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := healthy()
+			test.change(r)
+			if got := r.Status().Verdict; got != test.want {
+				t.Errorf("verdict\n got %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
+	if got := healthy().Findings(); len(got) != 0 {
+		t.Errorf("a healthy cluster has findings: %v", got)
+	}
+	for _, test := range []struct {
+		key    string
+		change func(*Reading)
+		want   string // a part of the only finding
+	}{
+		{"insecure", func(r *Reading) { r.Insecure = true }, "--insecure is on"},
+		{"key 10.0.1.9", func(r *Reading) { r.Strange = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, "10.0.1.9 uses another cluster key"},
+		{"full", func(r *Reading) { r.Counts.Table.Bytes = r.Counts.Table.Limit / 1000 * 975 }, "97 % full"},
+		{"acks", func(r *Reading) { r.Counts.Engine.AckTimeouts, r.Before.Engine.AckTimeouts = 1_512, 512 }, "1,000 writes of the last minute"},
+		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops = 7 }, "dropped 7 datagrams"},
+		{"diverged", func(r *Reading) { r.Counts.Engine.Divergences = 1 }, "differed 1 time in"},
+		{"silent web-3", func(r *Reading) { r.Members[2].State, r.Members[2].Silence = wire.Suspect, 3200*time.Millisecond }, "silent for 3 s"},
+		{"one-way web-2", func(r *Reading) { r.Members[1].HearsUs = false }, "web-2 does not hear this node's multicast"},
+		{"loss web-2", func(r *Reading) { r.Members[1].Loss = 0.3 }, "30 % of web-2's multicast"},
+		{"clock web-2", func(r *Reading) { r.Members[1].Offset = -700 * time.Millisecond }, "700 ms behind this node's"},
+		{"clock web-2", func(r *Reading) { r.Members[1].Offset = 8 * time.Second }, "more than the limit"},
+		{"alone", func(r *Reading) { r.Members = r.Members[:1] }, "No other node is heard"},
+		{"name web-2", func(r *Reading) { r.Members[2].Name = "web-2" }, "Two running nodes have the name web-2"},
+		{"socket small buffer; sysctl -w x=1", func(r *Reading) { r.Advice = []string{"small buffer; sysctl -w x=1"} }, "Small buffer; sysctl -w x=1"},
+	} {
+		t.Run(test.key, func(t *testing.T) {
+			r := healthy()
+			test.change(r)
+			got := r.Findings()
+			if len(got) != 1 || got[0].Key != test.key || !strings.Contains(got[0].Text, test.want) {
+				t.Errorf("findings %q, want one %q with %q", got, test.key, test.want)
+			}
+		})
+	}
+}
+
+func TestOneWayMulticastIsNotSaidOfNewcomers(t *testing.T) {
+	r := healthy()
+	r.Members[1].HearsUs, r.Roster = false, newcomers{}
+	if got := r.Findings(); len(got) != 0 {
+		t.Errorf("findings %v about a member that had no time for a heartbeat", got)
+	}
+}
+
+type newcomers struct{}
+
+func (newcomers) HasLeft(record.Origin) bool        { return false }
+func (newcomers) Known(record.Origin) time.Duration { return time.Millisecond }
+
+func TestOfSeveralRunsOfOneNodeTheLivingIsShown(t *testing.T) {
+	r := healthy()
+	dead := peer("web-2", 2)
+	dead.Origin, dead.State, dead.Silence = origin(2, 0), wire.Dead, time.Minute
+	long := peer("web-9", 9)
+	long.State, long.Silence = wire.Dead, time.Hour
+	r.Members = append([]engine.Member{r.Members[0], dead, long}, r.Members[1:]...)
+	s := r.Status()
+	if len(s.Members) != 3 || !s.Members[0].Self || s.Members[1].Name != "web-2" || s.Members[1].State != "synced" {
+		t.Errorf("members %+v", s.Members)
+	}
+}
+
+func TestNamesOfOtherHostsCannotDriveTheTerminal(t *testing.T) {
+	r := healthy()
+	r.Members[1].Name = "\x1b[2Jweb\n\xff"
+	if got := r.Status().Members[2].Name + r.Status().Members[1].Name; strings.ContainsAny(got, "\x1b\n\xff") {
+		t.Errorf("name shown as %q", got)
+	}
+}
+
+func TestFiguresAreWrittenForPeople(t *testing.T) {
+	for _, test := range []struct{ got, want string }{
+		{Thousands(999), "999"}, {Thousands(1_000), "1,000"}, {Thousands(-1_234_567), "-1,234,567"},
+		{Percent(0), "0 %"}, {Percent(0.0002), "<0.1 %"}, {Percent(0.021), "2.1 %"}, {Percent(1), "100 %"},
+		{Bytes(0), "0 B"}, {Bytes(1 << 20), "1.0 MiB"}, {Bytes(150 << 20), "150 MiB"},
+		{Ago(30 * time.Millisecond), "30 ms"}, {Ago(90 * time.Second), "1 min"}, {Ago(26 * time.Hour), "1 d 2 h"}, {Ago(125 * time.Minute), "2 h 5 min"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%q, want %q", test.got, test.want)
+		}
+	}
+}
