@@ -270,8 +270,11 @@ func (n *Node) setTimer() {
 
 func (n *Node) takeEvent(e engine.Event) {
 	n.world.logNode(n, "event %d state %v member %s", e.Kind, e.State, e.Member.Name)
-	if e.Kind == engine.EventLeft {
-		n.world.logNode(n, "left")
+	switch e.Kind {
+	case engine.EventLeft:
 		n.crash()
+	case engine.EventDivergence:
+		// It heals, which would hide whatever made it.
+		n.world.fail("promise 2", "%s has the same dots as %s and not the same state", nodeName(n.id), e.Member.Name)
 	}
 }

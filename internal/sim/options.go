@@ -23,6 +23,7 @@ type Options struct {
 	Interval     time.Duration // between faults of the nemesis
 	Boot         bool          // let the cluster form before the faults begin
 	Mix          mix
+	Follow       float64 // that an operation has another on its heels
 	Rules        linkRules
 	LinkLoss     float64
 	SlowRate     float64 // bytes per second of slow links
@@ -85,6 +86,7 @@ func Draw(seed uint64, allowed Faults) Options {
 		o.Faults &^= LargeValues // costly, and few suffice
 	}
 	o.Mix = drawMix(d)
+	o.Follow = pick(d, 0, 0.2, 0.7)
 	o.Rules = linkRules{
 		delay:          time.Duration(pick(d, 50, 200, 1000, 20000)) * time.Microsecond,
 		jitter:         time.Duration(pick(d, 10, 200, 2000, 30000)) * time.Microsecond,

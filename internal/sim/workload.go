@@ -40,10 +40,24 @@ func (w *World) operate() {
 	if !n.runs() {
 		return
 	}
+	w.perform(n, k, op)
+}
+
+// perform does an operation, and perhaps another one on the same key hard behind it.
+func (w *World) perform(n *Node, k record.Key, op func(*Node, record.Key)) {
 	w.stats.Operations++
 	op(n, k)
 	n.watch.stale = true
 	n.check()
+	if w.err != nil || w.work.Float64() >= w.opts.Follow {
+		return
+	}
+	life := n.life
+	w.after(time.Duration(w.work.IntN(5000))*time.Microsecond, func() {
+		if n.life == life && n.runs() && !w.healed {
+			w.perform(n, k, w.drawOp())
+		}
+	})
 }
 
 func isOther(k record.Key) bool { return k.DB == otherDB || k == record.FloorKey(otherDB) }
