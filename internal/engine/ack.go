@@ -13,7 +13,6 @@ type acks struct {
 	waiters []waiter // in no order
 	next    time.Time
 	recheck bool // what peers hold, or who is live, changed
-	highest uint64
 }
 
 type waiter struct {

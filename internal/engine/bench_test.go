@@ -206,13 +206,6 @@ func (b *bench) want(name, value string) {
 	}
 }
 
-// forget clears what was collected, so that a test sees only what comes after.
-func (b *bench) forget() {
-	for _, n := range b.nodes {
-		n.events, n.acked = nil, nil
-	}
-}
-
 // told counts the events of a kind at node i.
 func (b *bench) told(i int, kind EventKind) (n int) {
 	for _, e := range b.nodes[i].events {
