@@ -193,10 +193,3 @@ func (k *Key) highest() Stamp {
 	}
 	return h
 }
-
-func (k *Key) latest() (l int16) {
-	for _, b := range k.B[:k.N] {
-		l = max(l, b.Latest)
-	}
-	return l
-}
