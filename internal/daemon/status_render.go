@@ -18,7 +18,11 @@ const (
 // renderStatus writes a status for people, 80 columns wide: the verdict, this node, the members, what to look at.
 func renderStatus(s *admin.Status) string {
 	var b strings.Builder
-	b.WriteString(wrap(s.Verdict, "") + "\n")
+	b.WriteString(wrap(s.Verdict, ""))
+	if s.State == "starting" { // there is nothing to tell yet
+		return b.String()
+	}
+	b.WriteString("\n")
 	writeNode(&b, s)
 	if len(s.Members) > 0 {
 		b.WriteString("\n")
