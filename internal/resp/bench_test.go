@@ -100,7 +100,7 @@ func BenchmarkAgainstRedis(b *testing.B) {
 	}
 }
 
-const rounds = 5
+const rounds = 3
 
 func versus(b *testing.B, bin, theirs, ours string, pipeline int) {
 	results := map[string][]float64{}

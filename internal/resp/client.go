@@ -3,6 +3,7 @@ package resp
 import (
 	"bytes"
 	"time"
+	"unsafe"
 )
 
 // client is one connection's side of the conversation: what it said that is not carried out yet, what it is to be told, and what it
@@ -43,7 +44,8 @@ type client struct {
 	acked   func(int)
 
 	enough   int  // pending output at which run stops
-	overflow bool // a reply was too long: close at once
+	weight   int  // bytes in the server's count of input
+	overflow bool // a limit was exceeded, and counted: close at once
 	closing  bool // close once everything is sent; nothing more is executed
 	dead     bool // closed
 	queued   bool // in the transport's list of clients that have something to do
@@ -60,6 +62,7 @@ func newClient(s *Server, tr transport, addr, laddr string) *client {
 	now := s.cfg.now()
 	c := &client{s: s, id: s.lastID, tr: tr, addr: addr, laddr: laddr, since: now, active: now}
 	c.parser.maxBulk = s.cfg.MaxValue
+	c.parser.usual = s.cfg.MaxValue + maxCommandOverhead
 	c.parser.total = s.commandLimit
 	c.authed = s.cfg.Password == ""
 	c.parser.noAuth = !c.authed
@@ -81,6 +84,7 @@ func (c *client) gone() {
 	}
 	c.untrack()
 	c.in, c.out, c.multi, c.watched = nil, nil, transaction{}, nil
+	c.weigh()
 	delete(c.s.clients, c.id)
 	c.s.count.clients.Add(-1)
 }
@@ -145,12 +149,25 @@ func (c *client) postpone() bool {
 
 // settle ends a batch: where it wrote, the client is held until the writes are acknowledged.
 func (c *client) settle() {
+	c.weigh()
 	if c.held || c.dead || c.seq <= c.settled {
 		return
 	}
 	c.settled = c.seq
 	if pending, _ := c.s.cfg.Cluster.Await(c.seq, -1, 0, c.acked); pending {
 		c.hold()
+	}
+}
+
+// weigh counts what the client has the server keep of unfinished and queued commands. Each client has its limits, but thousands of
+// clients together have to have one too; who exceeds it is closed.
+func (c *client) weigh() {
+	before := c.weight
+	c.weight = cap(c.in) + cap(c.multi.data) + int(unsafe.Sizeof(span{}))*cap(c.multi.args) + int(unsafe.Sizeof(queued{}))*cap(c.multi.queue)
+	total := c.s.count.input.Add(int64(c.weight - before))
+	if c.weight > before && total > maxInputTotal {
+		c.s.count.closedInput.Add(1)
+		c.overflow = true
 	}
 }
 

@@ -144,6 +144,7 @@ func (s *Server) infoSessioncast() []string {
 		fmt.Sprintf("refused_too_big:%d", n.TooBig),
 		fmt.Sprintf("closed_protocol:%d", n.ClosedProtocol),
 		fmt.Sprintf("closed_http:%d", n.ClosedHTTP),
+		fmt.Sprintf("closed_input:%d", n.ClosedInput),
 		fmt.Sprintf("closed_output:%d", n.ClosedOutput),
 		fmt.Sprintf("closed_stalled:%d", n.ClosedStalled),
 	}

@@ -26,7 +26,6 @@ func waitCommand(c *client, argv [][]byte) {
 	if want < 0 || c.multi.running {
 		want = 0
 	}
-	c.settled = max(c.settled, c.seq)
 	pending, acked := c.s.cfg.Cluster.Await(c.seq, int(want), timeout, c.acked)
 	if !pending {
 		c.int(int64(acked))

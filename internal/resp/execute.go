@@ -107,7 +107,8 @@ func (s *Server) commandLimit(name []byte) int {
 // overflowing reports whether a reply of many parts has outgrown what may wait for a client. Then the rest of it is not made, and
 // since half a reply would mislead, the connection is closed.
 func (c *client) overflowing() bool {
-	if c.pending() > c.s.cfg.MaxOutput {
+	if !c.overflow && c.pending() > c.s.cfg.MaxOutput {
+		c.s.count.closedOutput.Add(1)
 		c.overflow = true
 	}
 	return c.overflow

@@ -22,6 +22,7 @@ const (
 	defaultMaxValue   = 1 << 20
 	maxOutput         = 64 << 20  // replies that wait for one client
 	maxOutputTotal    = 512 << 20 // and for all of them
+	maxInputTotal     = 512 << 20 // unfinished and queued commands of all clients together
 	flushAt           = 256 << 10 // replies are written in between once there are this many bytes
 
 	readSize         = 64 << 10 // one read
@@ -30,7 +31,8 @@ const (
 	eventsPerWait    = 256
 	spareBuffers     = 8       // read buffers kept for reuse by all connections together
 	spareBufferBytes = 2 << 20 // larger ones go to the garbage collector
-	keptArgs         = 1024    // argument slots a connection keeps between commands
+	keptArgs         = 64      // argument slots that a connection keeps between commands
+	keptInline       = 1 << 10 // and bytes for inline commands
 
 	stallTimeout = 60 * time.Second // a client that reads none of its replies for so long is closed
 	closeTimeout = 2 * time.Second  // Close waits no longer for clients to take their replies

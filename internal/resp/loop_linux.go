@@ -373,7 +373,10 @@ func (l *loop) reusable(b []byte) []byte {
 func (l *loop) account(k *sock) bool {
 	before := k.counted
 	k.counted = k.c.pending()
-	if !k.c.overflow && (k.counted == before || l.s.keepOutput(before, k.counted)) {
+	if k.c.overflow {
+		return false // counted where it was found
+	}
+	if k.counted == before || l.s.keepOutput(before, k.counted) {
 		return true
 	}
 	l.s.count.closedOutput.Add(1)

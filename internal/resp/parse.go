@@ -8,7 +8,8 @@ import "bytes"
 // A command too large to hold is read past, not kept: see tooBig.
 type parser struct {
 	maxBulk int                   // the longest argument kept
-	total   func(name []byte) int // how long a command of this name may be in all
+	usual   int                   // how long any command may be in all
+	total   func(name []byte) int // how long a command of this name may be, asked of those longer than usual
 	noAuth  bool                  // the stricter limits before AUTH apply
 
 	// The unfinished command. Offsets count from its first byte.
@@ -16,7 +17,6 @@ type parser struct {
 	bulk   int // length of the argument being read; -1 where it is not read yet
 	pos    int // the next byte to look at
 	seen   int // bytes after pos that hold no line end
-	limit  int // the longest this command may be
 	args   []span
 	skip   int // bytes to read past
 	begun  bool
@@ -61,9 +61,11 @@ func (p *parser) next(b []byte) (n int, ok bool, err error) {
 func (p *parser) begin() {
 	p.begun = true
 	p.left, p.bulk, p.pos, p.seen, p.skip, p.tooBig = -1, -1, 0, 0, 0, 0
-	p.limit = 0
 	if cap(p.args) > keptArgs {
 		p.args, p.argv = nil, nil
+	}
+	if cap(p.inline) > keptInline {
+		p.inline = nil
 	}
 	p.args, p.argv = p.args[:0], p.argv[:0]
 }
@@ -106,12 +108,13 @@ func (p *parser) nextMulti(b []byte) (n int, ok bool, err error) {
 		if len(b)-p.pos < p.bulk+2 {
 			break
 		}
-		p.argument(b)
+		p.argument()
 	}
 	if p.left > 0 {
 		return p.forget(), false, nil
 	}
-	return p.pos, true, p.fill(b)
+	p.fill(b)
+	return p.pos, true, nil
 }
 
 // forget gives up the bytes read so far of a command that is only being read past.
@@ -123,24 +126,20 @@ func (p *parser) forget() (n int) {
 	return n
 }
 
-func (p *parser) argument(b []byte) {
+func (p *parser) argument() {
 	p.args = append(p.args, span{p.pos, p.pos + p.bulk})
-	if len(p.args) == 1 {
-		p.limit = p.total(b[p.pos : p.pos+p.bulk])
-	}
 	p.pos += p.bulk + 2
 	p.bulk = -1
 	p.left--
 }
 
-func (p *parser) fill(b []byte) error {
+func (p *parser) fill(b []byte) {
 	if p.tooBig > 0 {
-		return nil
+		return
 	}
 	for _, s := range p.args {
 		p.argv = append(p.argv, b[s.from:s.to:s.to])
 	}
-	return nil
 }
 
 // count reads the line "*n".
@@ -176,23 +175,27 @@ func (p *parser) length(b []byte) (ok bool, err error) {
 	case p.noAuth && (v > maxBulkNoAuth || p.pos+int(v) > maxBulkNoAuth):
 		return false, protocolError("unauthenticated bulk length")
 	}
-	p.keep(int(v))
+	p.keep(b, int(v))
 	return true, nil
 }
 
-func (p *parser) keep(v int) {
+func (p *parser) keep(b []byte, v int) {
 	switch {
 	case p.tooBig > 0:
 		p.tooBig = max(p.tooBig, v)
 	case v > p.maxBulk:
 		p.tooBig = v
-	case len(p.args) > 0 && p.pos+v+2 > p.limit:
+	case p.tooLong(b, p.pos+v+2):
 		p.tooBig = p.pos + v + 2
 	default:
 		p.bulk = v
 		return
 	}
 	p.skip = v + 2
+}
+
+func (p *parser) tooLong(b []byte, size int) bool {
+	return size > p.usual && len(p.args) > 0 && size > p.total(b[p.args[0].from:p.args[0].to])
 }
 
 func printable(ch byte) string {

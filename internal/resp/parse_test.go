@@ -10,7 +10,7 @@ import (
 )
 
 func newParser() *parser {
-	return &parser{maxBulk: 1000, total: func([]byte) int { return 4000 }}
+	return &parser{maxBulk: 1000, usual: 1500, total: func([]byte) int { return 4000 }}
 }
 
 // parseAll feeds input in pieces of the given size and describes what comes out.

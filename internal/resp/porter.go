@@ -156,8 +156,12 @@ func (k *line) take(b []byte) (open bool) {
 	more := c.feed(b)
 	for {
 		c.settle()
-		if !k.account() || c.overflow {
-			k.abort(&k.p.s.count.closedOutput)
+		if !k.account() && !c.overflow {
+			k.p.s.count.closedOutput.Add(1)
+			c.overflow = true
+		}
+		if c.overflow {
+			k.close()
 		}
 		k.changed.Broadcast()
 		if !more && !c.held {
@@ -232,11 +236,6 @@ func (k *line) account() (fits bool) {
 	before := k.counted
 	k.counted = k.c.pending() + k.flying
 	return k.p.s.keepOutput(before, k.counted)
-}
-
-func (k *line) abort(why interface{ Add(uint64) uint64 }) {
-	why.Add(1)
-	k.close()
 }
 
 func (k *line) close() {

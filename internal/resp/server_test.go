@@ -519,3 +519,23 @@ func TestAClientThatEndsItsSideIsStillAnswered(t *testing.T) {
 		eventually(t, "all are gone", func() bool { return s.Stats().Clients == 0 })
 	})
 }
+
+func TestWhatUnfinishedCommandsHoldIsCounted(t *testing.T) {
+	bothMovers(t, func(t *testing.T, mover func(*Config)) {
+		s := serve(t, mover)
+		k := dial(t, s.Addrs()[0])
+		k.send("*2\r\n$4\r\nECHO\r\n$100000\r\n" + strings.Repeat("x", 50_000))
+		eventually(t, "what came is counted", func() bool { return s.Stats().Input >= 50_000 })
+		if got := s.Stats().Input; got > 400_000 {
+			t.Errorf("%d bytes are held for 50,000", got)
+		}
+		k.send(strings.Repeat("x", 50_000) + "\r\n")
+		k.reply()
+		eventually(t, "it is given back", func() bool { return s.Stats().Input == 0 })
+		k.want("+OK\r\n", "MULTI")
+		k.do("SET", "k", strings.Repeat("v", 10_000))
+		eventually(t, "the queue is counted", func() bool { return s.Stats().Input >= 10_000 })
+		k.nc.Close()
+		eventually(t, "and given back", func() bool { return s.Stats().Input == 0 })
+	})
+}

@@ -8,6 +8,7 @@ type Stats struct {
 	Blocked   int64 // of them, waiting for acknowledgements now
 	Tracking  int64 // of them, told when what they read changes
 	Output    int64 // bytes of replies that wait for clients now
+	Input     int64 // bytes kept of unfinished and queued commands now
 	Accepted  uint64
 	Commands  uint64
 	Failed    uint64 // commands answered with an error
@@ -27,6 +28,7 @@ type Stats struct {
 	ClosedProtocol uint64 // malformed commands
 	ClosedHTTP     uint64 // POST or Host:, so a browser's request
 	ClosedOutput   uint64 // replies beyond the output limit
+	ClosedInput    uint64 // too many unfinished and queued commands of all clients together
 	ClosedStalled  uint64 // read none of its replies for a minute
 	AcceptErrors   uint64
 	AuthFailures   uint64
@@ -36,24 +38,24 @@ type Stats struct {
 }
 
 type counters struct {
-	clients, blocked, tracking, output                                   atomic.Int64
-	accepted, commands, failed, hits, misses, expired                    atomic.Uint64
-	bytesIn, bytesOut, reads, writes, held, destroyed, full              atomic.Uint64
-	closedTooMany, closedProtocol, closedHTTP, closedOutput, closedStall atomic.Uint64
-	acceptErrors, authFailures, tooBig, invalidations, trackingLost      atomic.Uint64
+	clients, blocked, tracking, output, input                                    atomic.Int64
+	accepted, commands, failed, hits, misses, expired                            atomic.Uint64
+	bytesIn, bytesOut, reads, writes, held, destroyed, full                      atomic.Uint64
+	closedTooMany, closedProtocol, closedHTTP, closedOutput, closedStall         atomic.Uint64
+	acceptErrors, authFailures, tooBig, invalidations, trackingLost, closedInput atomic.Uint64
 }
 
 // Stats may be called from any goroutine.
 func (s *Server) Stats() Stats {
 	n := &s.count
 	return Stats{
-		Clients: n.clients.Load(), Blocked: n.blocked.Load(), Tracking: n.tracking.Load(), Output: n.output.Load(),
+		Clients: n.clients.Load(), Blocked: n.blocked.Load(), Tracking: n.tracking.Load(), Output: n.output.Load(), Input: n.input.Load(),
 		Accepted: n.accepted.Load(), Commands: n.commands.Load(), Failed: n.failed.Load(),
 		Hits: n.hits.Load(), Misses: n.misses.Load(), Expired: n.expired.Load(),
 		BytesIn: n.bytesIn.Load(), BytesOut: n.bytesOut.Load(), Reads: n.reads.Load(), Writes: n.writes.Load(),
 		Held: n.held.Load(), Destroyed: n.destroyed.Load(), Full: n.full.Load(),
 		ClosedTooMany: n.closedTooMany.Load(), ClosedProtocol: n.closedProtocol.Load(), ClosedHTTP: n.closedHTTP.Load(),
-		ClosedOutput: n.closedOutput.Load(), ClosedStalled: n.closedStall.Load(),
+		ClosedOutput: n.closedOutput.Load(), ClosedStalled: n.closedStall.Load(), ClosedInput: n.closedInput.Load(),
 		AcceptErrors: n.acceptErrors.Load(), AuthFailures: n.authFailures.Load(), TooBig: n.tooBig.Load(),
 		Invalidations: n.invalidations.Load(), TrackingLost: n.trackingLost.Load(),
 	}
