@@ -75,7 +75,8 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 	var s record.State
 	n.table.Load(k, &s)
 	mine := n.globalState(&s)
-	if mine.Tomb.At < state.Tomb.At {
+	now := n.clusterMillis()
+	if t := &state.Tomb; mine.Tomb.At < t.At && (t.Until == 0 || t.Until > now) {
 		return false
 	}
 	for i := range state.Births {
@@ -87,7 +88,8 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 }
 
 func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
-	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) {
+	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) ||
+		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) {
 		return true
 	}
 	for i := range mine.Births {

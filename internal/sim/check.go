@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/dots"
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -106,15 +107,6 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 		was.hold = max(was.hold, s.Tomb.Hold)
 		was.until = max(was.until, s.Tomb.Until)
 	}
-}
-
-func (h *history) hasTomb(t hlc.Stamp) bool {
-	for _, known := range h.tombs {
-		if known == t {
-			return true
-		}
-	}
-	return false
 }
 
 // checkBirth is promise 3, and that nothing is made up.
@@ -247,4 +239,25 @@ func vectorSum(n *Node) (sum uint64) {
 		sum += n.origins.Hash(v.Origin) ^ v.Set.Hash()
 	}
 	return sum
+}
+
+// checkDots: whoever covers a dot holds what it stands for. Without this acknowledgements, repairs and transfers say
+// more than is true, and the last copy of a write may be believed to be one of many.
+func (n *Node) checkDots() {
+	w := n.world
+	if !n.up || w.err != nil {
+		return
+	}
+	held := make(map[record.Ref]*dots.Set)
+	offer := n.machine.Offer()
+	for i := range offer {
+		held[n.globalRef(offer[i].Origin)] = &offer[i].Set
+	}
+	for i := range w.ledger.dots {
+		d := &w.ledger.dots[i]
+		if set := held[d.origin]; set != nil && set.Contains(d.seq) && !n.includes(d.key, &d.made) {
+			n.broken("dots", d.key, "covers dot %d of %s without %s", d.seq, w.originName(d.origin), w.describeGlobal(&d.made))
+			return
+		}
+	}
 }

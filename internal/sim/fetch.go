@@ -36,6 +36,7 @@ func (n *Node) startFetch(ask engine.Fetch) {
 	w := n.world
 	w.logNode(n, "fetch %d from %v, cursor %x, compare %v", ask.ID, ask.To, ask.Cursor, ask.Compare)
 	f := &fetch{ask: ask, donor: w.byIP[ask.To]}
+	n.dropFetch()
 	n.fetch = f
 	if f.donor == nil || f.donor == n {
 		n.later(f, w.opts.Rules.delay, func() { n.endFetch(f, errRefused) })
@@ -44,7 +45,12 @@ func (n *Node) startFetch(ask engine.Fetch) {
 	n.later(f, 3*n.pathDelay(f), func() { n.connect(f) })
 }
 
-func (n *Node) dropFetch() { n.fetch = nil }
+func (n *Node) dropFetch() {
+	if f := n.fetch; f != nil && f.taker != nil {
+		n.world.partial++
+	}
+	n.fetch = nil
+}
 
 func (n *Node) pathDelay(f *fetch) time.Duration {
 	return n.world.opts.Rules.delay + n.world.net.link(n.id, f.donor.id).extra + 10*time.Microsecond
@@ -160,6 +166,7 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 	case got.Done:
 		n.fetch = nil
 		n.step(engine.FetchDone{ID: f.ask.ID, NoRoom: got.NoRoom})
+		n.checkDots()
 	case !more:
 		w.fail("transfer", "a transfer ends without an end")
 	default:
@@ -173,6 +180,6 @@ func (n *Node) endFetch(f *fetch, err error) {
 		return
 	}
 	n.world.logNode(n, "fetch %d: %v", f.ask.ID, err)
-	n.fetch = nil
+	n.dropFetch()
 	n.step(engine.FetchDone{ID: f.ask.ID, Err: err})
 }

@@ -27,6 +27,9 @@ func (w *World) heal() {
 			n.crash()
 		}
 	}
+	for _, n := range w.ours() {
+		n.checkDots()
+	}
 	w.ledger.atHeal = w.join()
 	for _, n := range w.nodes {
 		switch {
@@ -147,6 +150,9 @@ func (w *World) differInVectors(a, b *Node) string {
 
 // checkHealed: nothing that lived in the core when it was healed is lost, and all see the same.
 func (w *World) checkHealed() {
+	for _, n := range w.core() {
+		n.checkDots()
+	}
 	for _, k := range w.ledger.keys {
 		if isOther(k) {
 			continue

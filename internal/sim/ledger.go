@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"slices"
-
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -12,7 +10,8 @@ import (
 type ledger struct {
 	keys   []record.Key // all that were ever used, in order of first use
 	known  map[record.Key]*history
-	values int                          // written so far: makes each one differ
+	values int // written so far: makes each one differ
+	dots   []dotFact
 	atHeal map[record.Key]*record.State // what the core held when it was healed
 }
 
@@ -21,7 +20,15 @@ type history struct {
 	births    map[record.Version]birthFact
 	values    map[record.Version]uint64 // content hash
 	deadlines map[record.Version]record.Deadline
-	tombs     []hlc.Stamp // every tombstone stamp that a destroy made
+	tombs     []record.Tombstone // every one that a destroy made
+}
+
+// dotFact is what a dot stands for: whoever covers it must hold what it made, or something that overrides it.
+type dotFact struct {
+	origin record.Ref
+	seq    uint64
+	key    record.Key
+	made   record.State
 }
 
 type birthFact struct {
@@ -68,9 +75,28 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 			h.deadlines[n.global(b.Deadline.Version)] = b.Deadline
 		}
 	}
-	if t := s.Tomb.At; t != 0 && !slices.Contains(h.tombs, t) {
-		h.tombs = append(h.tombs, t)
+	if s.Tomb.At != 0 && !h.hasTomb(s.Tomb.At) {
+		h.tombs = append(h.tombs, s.Tomb)
 	}
+}
+
+func (h *history) hasTomb(t hlc.Stamp) bool {
+	for i := range h.tombs {
+		if h.tombs[i].At == t {
+			return true
+		}
+	}
+	return false
+}
+
+// collected reports whether what was born at id may be gone because of a tombstone that is gone itself by now.
+func (h *history) collected(id hlc.Stamp, now int64) bool {
+	for i := range h.tombs {
+		if t := &h.tombs[i]; id <= max(t.At, t.Hold) && t.Until != 0 && t.Until <= now {
+			return true
+		}
+	}
+	return false
 }
 
 // global is the version in the observer's terms.

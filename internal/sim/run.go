@@ -54,6 +54,9 @@ func (w *World) everySweep(n *Node) {
 			}
 			n.watch.stale = true
 			n.check()
+			if n.dice.IntN(4) == 0 {
+				n.checkDots()
+			}
 		}
 		w.everySweep(n)
 	})

@@ -343,6 +343,10 @@ func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 	if seq == 0 || n.world.err != nil {
 		return
 	}
+	var s record.State
+	n.table.Load(k, &s)
+	made := n.globalState(kind.made(&s))
+	n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, made})
 	if n.world.work.IntN(4) == 0 {
 		life := n.life
 		n.world.after(time.Duration(n.world.work.IntN(2000))*time.Microsecond, func() {
@@ -356,9 +360,7 @@ func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 	if n.world.opts.Ack == 0 || !n.runs() {
 		return
 	}
-	var s record.State
-	n.table.Load(k, &s)
 	n.nextID++
-	n.awaits[n.nextID] = awaited{k, seq, n.world.now, n.world.crashes, n.globalState(kind.made(&s))}
+	n.awaits[n.nextID] = awaited{k, seq, n.world.now, n.world.crashes, made}
 	n.step(engine.Await{ID: n.nextID, Seq: seq, K: -1, Timeout: ackTimeout})
 }

@@ -25,6 +25,7 @@ type World struct {
 
 	healed   bool
 	crashes  int
+	partial  int             // transfers that broke midway
 	delays   []time.Duration // scratch
 	free     []*packet
 	captured []capture // datagrams of the past, for replays
@@ -128,6 +129,11 @@ func (w *World) addNode(i int, other bool) {
 
 // ours are the nodes of the cluster under test.
 func (w *World) ours() []*Node { return w.nodes[:w.opts.Nodes] }
+
+func (w *World) originName(ref record.Ref) string {
+	o := w.origins.Origin(ref)
+	return fmt.Sprintf("%s/%x", nodeName(int(o.Node[7])), o.Incarnation[11:14])
+}
 
 // after does something later.
 func (w *World) after(d time.Duration, do func()) {
