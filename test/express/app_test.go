@@ -4,6 +4,7 @@ package express
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,8 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/sessioncast/sessioncast/test/rig"
 )
@@ -118,9 +117,11 @@ func (u *user) ask(s *server, method, path string, body any) page {
 }
 
 func (u *user) request(s *server, method, path string, body any) (p page, err error) {
-	content, err := json.Marshal(body)
-	if err != nil {
-		return p, err
+	var content []byte
+	if body != nil {
+		if content, err = json.Marshal(body); err != nil {
+			return p, err
+		}
 	}
 	req, err := http.NewRequest(method, appURL+path, bytes.NewReader(content))
 	if err != nil {

@@ -38,6 +38,7 @@ func TestAnExpressAppOnThreeServersSharesItsSessions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			needApp(t)
+			t.Parallel() // they mostly wait
 			nstest.Run(t, servers, func(t *testing.T, n *nstest.Net) {
 				list := startServers(t, n, append(c.flags, ackAll...))
 				for i := range servers {

@@ -145,7 +145,7 @@ func (d *Daemon) Wait(members int) {
 		if !d.Running() {
 			d.site.t.Fatalf("%s ended:\n%s", d.Name, d.log.Tail())
 		}
-		_, err = Run(d.Place, d.site.command("wait", "--name", d.Name, "--members", fmt.Sprint(members), "--synced", "--timeout", "10s"))
+		_, err = Run(d.Place, d.site.command("wait", "--name", d.Name, "--members", fmt.Sprint(members), "--synced", "--timeout", "2s"))
 		return err == nil
 	})
 }
@@ -182,6 +182,3 @@ func (d *Daemon) tryStatus() (*admin.Status, error) {
 	}
 	return s, nil
 }
-
-// Counters are everything that the daemon counts, by the name and labels of its metrics.
-func (d *Daemon) Counters() map[string]uint64 { return d.Status().Counters.Drops }

@@ -18,7 +18,6 @@ app.use(session({
 }))
 
 const answer = (req, res) => res.json({ user: req.session.user ?? null, note: req.session.note ?? null })
-const orFail = (req, res, next) => (error) => error ? next(error) : answer(req, res)
 
 app.get('/me', answer)
 
@@ -26,7 +25,7 @@ app.post('/login', (req, res, next) => {
   req.session.regenerate((error) => {
     if (error) return next(error)
     req.session.user = req.body.user
-    req.session.save(orFail(req, res, next))
+    req.session.save((error) => error ? next(error) : answer(req, res))
   })
 })
 

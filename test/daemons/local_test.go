@@ -1,0 +1,287 @@
+package daemons
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sessioncast/sessioncast/test/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
+
+// local is three daemons on this host's loopback, each with a client.
+type local struct {
+	daemons []*rig.Daemon
+	clients []*redis.Client
+}
+
+const members = 3
+
+func startLocal(t *testing.T) *local {
+	t.Helper()
+	site := rig.NewSite(t)
+	flags := []string{
+		"--address", "127.0.0.1", "--port", fmt.Sprint(freePort(t, "udp")), "--cluster", fmt.Sprintf("%s-%d", t.Name(), os.Getpid()),
+		"--ack", "all", "--ack-timeout", "5s",
+	}
+	l := &local{}
+	for i := range members {
+		resp := fmt.Sprint("127.0.0.1:", freePort(t, "tcp"))
+		l.daemons = append(l.daemons, site.Serve(rig.Here, fmt.Sprint("node", i), append(flags, "--resp", resp)...))
+		c := redis.NewClient(&redis.Options{Addr: resp})
+		t.Cleanup(func() { _ = c.Close() })
+		l.clients = append(l.clients, c)
+	}
+	rig.WaitAll(l.daemons)
+	return l
+}
+
+// freePort is one that nobody had a moment ago.
+func freePort(t *testing.T, network string) (port int) {
+	t.Helper()
+	if network == "udp" {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return min(c.LocalAddr().(*net.UDPAddr).Port, 65_000) // room for the nodes' own ports above it
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func background(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestGoRedisClientsOfThreeDaemonsShareSessions(t *testing.T) {
+	l := startLocal(t)
+	t.Run("a session set on one is read on all", l.set)
+	t.Run("a pipeline is read on all", l.pipeline)
+	t.Run("a lifetime is the same on all", l.lifetime)
+	t.Run("a transaction is read on all", l.transaction)
+	t.Run("WAIT counts the peers", l.wait)
+	t.Run("a logout holds against a late SET", l.logout)
+	t.Run("databases are apart", l.databases)
+	t.Run("SCAN finds every key on every node", l.scan)
+	t.Run("a watching client hears of a change elsewhere", l.tracking)
+}
+
+func (l *local) set(t *testing.T) {
+	ctx := background(t)
+	if err := l.clients[0].Set(ctx, "s", "alice", time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range l.clients {
+		if got, err := c.Get(ctx, "s").Result(); got != "alice" {
+			t.Errorf("node %d answers %q, %v", i, got, err)
+		}
+	}
+	if err := l.clients[1].Del(ctx, "s").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range l.clients {
+		if got, err := c.Get(ctx, "s").Result(); err != redis.Nil {
+			t.Errorf("after DEL node %d answers %q, %v", i, got, err)
+		}
+	}
+}
+
+func (l *local) pipeline(t *testing.T) {
+	ctx := background(t)
+	const many = 1000
+	_, err := l.clients[0].Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range many {
+			p.SetEx(ctx, fmt.Sprint("p", i), i, time.Hour)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := make([]string, many)
+	for i := range keys {
+		keys[i] = fmt.Sprint("p", i)
+	}
+	for n, c := range l.clients {
+		values, err := c.MGet(ctx, keys...).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range values {
+			if v != fmt.Sprint(i) {
+				t.Fatalf("node %d answers %v for key %d", n, v, i)
+			}
+		}
+	}
+}
+
+func (l *local) lifetime(t *testing.T) {
+	ctx := background(t)
+	l.clients[0].Set(ctx, "ttl", "x", 100*time.Second)
+	if ok, err := l.clients[1].Expire(ctx, "ttl", 300*time.Second).Result(); !ok {
+		t.Fatal(ok, err)
+	}
+	for i, c := range l.clients {
+		if got, err := c.TTL(ctx, "ttl").Result(); got < 299*time.Second || got > 300*time.Second {
+			t.Errorf("node %d: a lifetime of %v, %v, want 300 s", i, got, err)
+		}
+	}
+	l.clients[2].PExpire(ctx, "ttl", 50*time.Millisecond)
+	for i, c := range l.clients {
+		rig.Eventually(t, fmt.Sprintf("node %d lets it expire", i), func() bool { return c.Exists(ctx, "ttl").Val() == 0 })
+	}
+}
+
+func (l *local) transaction(t *testing.T) {
+	ctx := background(t)
+	_, err := l.clients[2].TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Set(ctx, "tx", "1", 0)
+		p.PExpireAt(ctx, "tx", time.Now().Add(time.Hour))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range l.clients {
+		if ttl := c.TTL(ctx, "tx").Val(); ttl < 59*time.Minute || c.Get(ctx, "tx").Val() != "1" {
+			t.Errorf("node %d: %q for %v", i, c.Get(ctx, "tx").Val(), ttl)
+		}
+	}
+}
+
+func (l *local) wait(t *testing.T) {
+	ctx := background(t)
+	conn := l.clients[0].Conn()
+	defer conn.Close()
+	conn.Set(ctx, "w", "1", time.Hour)
+	if peers, err := conn.Wait(ctx, members-1, 5*time.Second).Result(); peers != members-1 {
+		t.Errorf("WAIT answers %d, %v", peers, err)
+	}
+}
+
+func (l *local) logout(t *testing.T) {
+	ctx := background(t)
+	l.clients[0].Set(ctx, "out", "1", time.Hour)
+	if n, err := l.clients[1].Del(ctx, "out").Result(); n != 1 {
+		t.Fatal(n, err)
+	}
+	for i, c := range l.clients {
+		conn := c.Conn() // a connection that has not seen the session gone
+		err := conn.Set(ctx, "out", "late", time.Hour).Err()
+		if err == nil || !strings.HasPrefix(err.Error(), "DESTROYED") {
+			t.Errorf("node %d answers a late SET with %v", i, err)
+		}
+		_ = conn.Close()
+	}
+	if ok, err := l.clients[2].SetNX(ctx, "out", "anew", time.Hour).Result(); !ok {
+		t.Errorf("SET NX: %v, %v", ok, err)
+	}
+	for i, c := range l.clients {
+		if got := c.Get(ctx, "out").Val(); got != "anew" {
+			t.Errorf("node %d answers %q", i, got)
+		}
+	}
+}
+
+func (l *local) databases(t *testing.T) {
+	ctx := background(t)
+	other := redis.NewClient(&redis.Options{Addr: l.clients[0].Options().Addr, DB: 3})
+	defer other.Close()
+	other.Set(ctx, "db", "three", time.Hour)
+	l.clients[0].Set(ctx, "db", "zero", time.Hour)
+	far := redis.NewClient(&redis.Options{Addr: l.clients[2].Options().Addr, DB: 3})
+	defer far.Close()
+	if got := far.Get(ctx, "db").Val(); got != "three" {
+		t.Errorf("database 3 of another node answers %q", got)
+	}
+	if got := l.clients[2].Get(ctx, "db").Val(); got != "zero" {
+		t.Errorf("database 0 of another node answers %q", got)
+	}
+}
+
+func (l *local) scan(t *testing.T) {
+	ctx := background(t)
+	const many = 500
+	for i := range many {
+		if err := l.clients[i%members].Set(ctx, fmt.Sprint("scan:", i), "x", time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, c := range l.clients {
+		found := map[string]bool{}
+		for it := c.Scan(ctx, 0, "scan:*", 20).Iterator(); it.Next(ctx); {
+			found[it.Val()] = true
+		}
+		if len(found) != many {
+			t.Errorf("node %d: SCAN finds %d of %d", n, len(found), many)
+		}
+	}
+}
+
+// tracking speaks by itself: go-redis has no client-side cache.
+func (l *local) tracking(t *testing.T) {
+	ctx := background(t)
+	l.clients[0].Set(ctx, "watched", "1", time.Hour)
+	conn, err := net.Dial("tcp", l.clients[1].Options().Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(rig.Patience))
+	fmt.Fprint(conn, "HELLO 3\r\nCLIENT TRACKING ON\r\nGET watched\r\nPING before\r\n")
+	readUntil(t, conn, "$6\r\nbefore\r\n")
+	l.clients[2].Set(ctx, "watched", "2", time.Hour)
+	if got := readUntil(t, conn, "watched"); !strings.Contains(got, "invalidate") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func readUntil(t *testing.T, conn net.Conn, end string) (got string) {
+	t.Helper()
+	buffer := make([]byte, 4096)
+	for !strings.Contains(got, end) {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			t.Fatalf("after %q: %v", got, err)
+		}
+		got += string(buffer[:n])
+	}
+	return got
+}
+
+func TestADaemonSaysGoodbyeWhenItIsTold(t *testing.T) {
+	l := startLocal(t)
+	ctx := background(t)
+	l.clients[0].Set(ctx, "last", "words", time.Hour)
+	if code := l.daemons[0].Stop(t); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	for _, d := range l.daemons[1:] {
+		rig.Within(t, 2*time.Second, d.Name+" knows that it left", func() bool { // silence would take four
+			for _, m := range d.Status().Members {
+				if m.Name == l.daemons[0].Name && m.State == "left" {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	if got := l.clients[1].Get(ctx, "last").Val(); got != "words" {
+		t.Errorf("its last write is %q elsewhere", got)
+	}
+}
