@@ -168,11 +168,23 @@ func (m *Machine) loadItem(k record.Key) {
 	it.Origin, it.Key, it.Dots = m.self, k, d.seqs
 	it.Kind = wire.KindState
 	if !m.table.Load(k, &it.State) {
-		it.Kind = wire.KindNothing
+		m.loadNothing(it)
 		return
 	}
 	if !d.full {
 		it.Kind = wire.KindTouch
+	}
+}
+
+// loadNothing makes of it, whose key is not held any more, the news that there is nothing; or the floor of the key's
+// database, if there is one: what the dots made may have died of that, and who covers them must not do so without.
+func (m *Machine) loadNothing(it *wire.Item) {
+	it.Kind = wire.KindNothing
+	if _, isFloor := it.Key.IsFloor(); isFloor {
+		return
+	}
+	if floor := record.FloorKey(it.Key.DB); m.table.Load(floor, &it.State) {
+		it.Key, it.Kind = floor, wire.KindState
 	}
 }
 

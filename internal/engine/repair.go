@@ -204,6 +204,6 @@ func (m *Machine) loadRepair(g *keyDots) {
 	case m.table.Load(g.key, &it.State):
 		it.Kind = wire.KindState
 	default:
-		it.Kind = wire.KindNothing
+		m.loadNothing(it)
 	}
 }
