@@ -120,7 +120,7 @@ func TestAScanMissesNoKeyThatStays(t *testing.T) {
 func TestSessionTTLIsTheLifetimeOfWhatHasNone(t *testing.T) {
 	s := serve(t, func(cfg *Config) { cfg.SessionTTL = time.Hour })
 	k := dial(t, s.Addrs()[0])
-	for _, set := range [][]string{{"SET", "k", "v"}, {"MSET", "k", "v"}, {"GETSET", "k", "v"}, {"SETNX", "k", "v"}} {
+	for _, set := range [][]string{{"SET", "k", "v"}, {"MSET", "k", "v"}, {"GETSET", "k", "v"}, {"SETNX", "k", "v"}, {"SET", "k", "v", "KEEPTTL"}} {
 		k.do("FLUSHDB")
 		k.do(set...)
 		k.want(":3600\r\n", "TTL", "k")

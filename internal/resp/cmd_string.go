@@ -141,6 +141,9 @@ func setCommand(c *client, argv [][]byte) {
 		w.Due, w.Life = c.fold, table.LifeSet
 	}
 	res, err := c.put(argv[1], &w)
+	if o.keep && res.Done && !res.Existed && w.Due != 0 && c.fold == 0 {
+		_, err = c.expire(argv[1], w.Due, table.ExpireAlways) // a new key has none to keep
+	}
 	switch {
 	case err != nil:
 		c.failed(err)
