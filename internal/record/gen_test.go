@@ -62,6 +62,7 @@ func drawBirth(t *rapid.T) Birth {
 		Value:    testValue(drawVersion(t, "value", at, at+6)),
 		Deadline: testDeadline(drawVersion(t, "deadline", at, at+6)),
 		Latest:   rapid.Int64Range(0, 4).Draw(t, "latest") * 10_000,
+		Span:     rapid.Int64Range(0, 3).Draw(t, "span") * 10_000,
 		Absolute: int64(at) * 100_000,
 	}
 }

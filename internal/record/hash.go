@@ -47,6 +47,7 @@ func (o *Origins) Fingerprint(keyHash uint64, s *State) uint64 {
 		u64(uint64(birth.Deadline.Due))
 		u64(uint64(birth.Deadline.Promise))
 		u64(uint64(birth.Latest))
+		u64(uint64(birth.Span))
 		u64(uint64(birth.Absolute))
 	}
 	return xxhash.Sum64(b)

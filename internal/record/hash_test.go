@@ -43,6 +43,7 @@ func TestEveryFieldCountsInTheFingerprint(t *testing.T) {
 		"due":              func(_ *State, b *Birth) { b.Deadline.Due++ },
 		"promise":          func(_ *State, b *Birth) { b.Deadline.Promise++ },
 		"latest":           func(_ *State, b *Birth) { b.Latest++ },
+		"span":             func(_ *State, b *Birth) { b.Span++ },
 		"absolute":         func(_ *State, b *Birth) { b.Absolute++ },
 	} {
 		s := base.Clone()

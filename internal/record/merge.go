@@ -73,8 +73,8 @@ func (o *Origins) joinBirth(b *Birth, in *Birth) (changed bool) {
 		b.Deadline = in.Deadline
 		changed = true
 	}
-	if in.Latest > b.Latest {
-		b.Latest = in.Latest
+	if in.Latest > b.Latest || in.Span > b.Span {
+		b.Latest, b.Span = max(b.Latest, in.Latest), max(b.Span, in.Span)
 		changed = true
 	}
 	return changed

@@ -15,12 +15,13 @@ import (
 
 // Limits of a key and its parts.
 const (
-	Databases    = 16      // key spaces, 0 to 15
-	MaxName      = 512     // bytes of a key's name
-	MaxValue     = 1 << 20 // bytes of a value
-	MaxOwner     = 256     // bytes of an owner label
-	MaxBirths    = 8       // births of each kind, explicit and weak, kept side by side
-	EpochMillis  = 10_000  // expired keys and old tombstones go at multiples of this
+	Databases    = 16        // key spaces, 0 to 15
+	MaxName      = 512       // bytes of a key's name
+	MaxValue     = 1 << 20   // bytes of a value
+	MaxOwner     = 256       // bytes of an owner label
+	MaxBirths    = 8         // births of each kind, explicit and weak, kept side by side
+	MaxSpan      = 1<<48 - 1 // milliseconds of a birth's span; stamps end there, too
+	EpochMillis  = 10_000    // expired keys and old tombstones go at multiples of this
 	fallbackLife = 24 * time.Hour
 	padShare     = 16   // a touch promises a sixteenth of the time to live more,
 	minPad       = 1000 // and at least a second, in milliseconds
@@ -94,7 +95,8 @@ type Deadline struct {
 // Birth is one creation of the key and what became of it. What readers need lies together, at the end.
 type Birth struct {
 	Seq      uint64  // the creating dot is (ID.By, Seq)
-	Latest   int64   // the highest promise ever made, Unix milliseconds; see SetDeadline
+	Latest   int64   // until when a promise ever made, known here or not, may run: Unix milliseconds; see SetDeadline
+	Span     int64   // the longest lifetime it was ever given, milliseconds
 	Absolute int64   // no deadline may exceed this; Unix milliseconds, 0: none
 	Weak     bool    // made by an upsert: yields to a logout hold
 	ID       Version // identity: the stamp and origin of the creation
@@ -196,10 +198,11 @@ func (d *Deadline) Hidden(at, skew int64) bool {
 // PurgeAt is when birth x of s is forgotten, if nothing is written until then: the end of an epoch in Unix
 // milliseconds, math.MaxInt64 for never. It goes with the last of the births that it overrides in either register,
 // which might otherwise surface again. What overrides x need not be waited for, and must not: a birth that came later
-// would prolong x's stay here and not where x is gone already.
+// would prolong x's stay here and not where x is gone already. The pad is that of the longest lifetime, which a touch
+// made elsewhere may have got.
 func (s *State) PurgeAt(o *Origins, x *Birth, life, maxSkew time.Duration) int64 {
 	_, won := s.Winner(o, 0)
-	keep := x.Latest
+	keep := x.padded()
 	for i := range s.Births {
 		y := &s.Births[i]
 		overrides := o.Later(x.Deadline.Version, y.Deadline.Version) || o.Later(x.Value.Version, y.Value.Version)
@@ -210,11 +213,12 @@ func (s *State) PurgeAt(o *Origins, x *Birth, life, maxSkew time.Duration) int64
 			if y == won {
 				return math.MaxInt64
 			}
-			keep = max(keep, x.Deadline.At.Add(LifeOr24h(life)).Millis())
+			life := LifeOr24h(life).Milliseconds()
+			keep = max(keep, x.Deadline.At.Millis()+life+Pad(life))
 		}
-		keep = max(keep, y.Latest)
+		keep = max(keep, y.padded())
 	}
-	return EpochEnd(satAdd(keep, 2*maxSkew.Milliseconds()+x.Deadline.pad()))
+	return EpochEnd(satAdd(keep, 2*maxSkew.Milliseconds()))
 }
 
 // Purge drops what was due by the end of an epoch: each birth by itself, and the tombstone. Births that are compared
@@ -246,19 +250,18 @@ func EpochEnd(ms int64) int64 {
 
 // SetDeadline writes the deadline register where the change is made, and works out how long its effect must be
 // remembered: as long as any promise that it overrides may run. One made concurrently elsewhere is not known here, but
-// gives no longer time to live than the longest that the birth was ever given; a register without an end counts as the
-// absolute lifetime, 24 h where none is set. That longest time is what Latest exceeds the register before by.
-func (b *Birth) SetDeadline(d Deadline, life time.Duration) {
-	span := d.Due - d.At.Millis()
+// runs no longer, from this write on, than the longest lifetime that the birth was ever given; a register without an
+// end counts as the absolute lifetime, 24 h where none is set. A lifetime counts from the cluster's time, at in Unix
+// milliseconds: a stamp may have been raised above that.
+func (b *Birth) SetDeadline(d Deadline, at int64, life time.Duration) {
+	written := d.At.Millis()
+	span := d.Due - min(at, written)
 	if d.Due == 0 {
 		span = LifeOr24h(life).Milliseconds()
 	}
-	if !b.Deadline.IsZero() {
-		span = max(span, b.Latest-b.Deadline.At.Millis())
-	}
-	bound := CapDue(satAdd(d.At.Millis(), span), b.Absolute)
+	b.Span = max(b.Span, min(span, MaxSpan))
 	b.Deadline = d
-	b.Latest = max(b.Latest, d.Promise, bound)
+	b.Latest = max(b.Latest, d.Promise, CapDue(written+b.Span, b.Absolute))
 }
 
 // CapDue keeps a deadline, 0 for none, within an absolute lifetime, 0 for none.
@@ -272,8 +275,8 @@ func CapDue(due, absolute int64) int64 {
 // Pad is what a touch promises beyond the new deadline, in milliseconds, so that those after it stay local.
 func Pad(ttl int64) int64 { return max(minPad, ttl/padShare) }
 
-// pad is the Pad for d's time to live.
-func (d *Deadline) pad() int64 { return Pad(d.Due - d.At.Millis()) }
+// padded is until when a promise of b's may run where a touch that Latest does not know of padded it.
+func (b *Birth) padded() int64 { return satAdd(b.Latest, Pad(b.Span)) }
 
 func satAdd(a, b int64) int64 {
 	if b > 0 && a > math.MaxInt64-b {

@@ -50,14 +50,14 @@ func at(ms int64, by Ref) Version { return Version{hlc.At(ms), by} }
 func birthAt(ms int64, by Ref, due int64) Birth {
 	v := at(ms, by)
 	b := Birth{ID: v, Value: testValue(v)}
-	b.SetDeadline(Deadline{Version: v, Due: due, Promise: due}, testLife)
+	b.SetDeadline(Deadline{Version: v, Due: due, Promise: due}, ms, testLife)
 	return b
 }
 
 // "a session shortened and purged at its origin lived on elsewhere for its old hour"
 func TestShortenedBirthIsKeptAsLongAsTheOldPromise(t *testing.T) {
 	b := birthAt(t0, 1, t0+600_000)
-	b.SetDeadline(Deadline{Version: at(t0+1000, 1), Due: t0 + 5000, Promise: t0 + 5000}, testLife)
+	b.SetDeadline(Deadline{Version: at(t0+1000, 1), Due: t0 + 5000, Promise: t0 + 5000}, t0+1000, testLife)
 	s := State{Births: []Birth{b}}
 	if got := s.PurgeAt(threeOrigins(), &s.Births[0], testLife, testSkew); got < t0+600_000 {
 		t.Fatalf("purged at %d, the old promise runs until %d", got, t0+600_000)
@@ -65,16 +65,56 @@ func TestShortenedBirthIsKeptAsLongAsTheOldPromise(t *testing.T) {
 	if b.Latest != t0+1000+600_000 {
 		t.Fatalf("Latest = %d: an extension made elsewhere at the same moment may run longer", b.Latest)
 	}
-	b.SetDeadline(Deadline{Version: at(t0+2000, 1), Due: t0 + 5000, Promise: t0 + 5000}, testLife)
+	b.SetDeadline(Deadline{Version: at(t0+2000, 1), Due: t0 + 5000, Promise: t0 + 5000}, t0+2000, testLife)
 	if b.Latest != t0+2000+600_000 {
 		t.Fatalf("Latest = %d: the longest time to live was forgotten after one shortening", b.Latest)
 	}
 }
 
+// "a register without a deadline counts as the lifetime", and what was learnt from others counts as what was given here.
+func TestSpanIsTheLongestLifetimeEverGiven(t *testing.T) {
+	o := threeOrigins()
+	b := birthAt(t0, 1, t0+5000)
+	s := State{Births: []Birth{b}}
+	elsewhere := b
+	elsewhere.SetDeadline(Deadline{Version: at(t0+100, 2), Due: t0 + 600_100, Promise: t0 + 640_000}, t0+100, testLife)
+	if m := o.Merge(&s, &State{Births: []Birth{elsewhere}}, 0); !m.Changed || s.Births[0].Span != 600_000 {
+		t.Fatalf("%+v, span %d", m, s.Births[0].Span)
+	}
+	mine := &s.Births[0]
+	mine.SetDeadline(Deadline{Version: at(t0+900_000, 1), Due: t0 + 901_000, Promise: t0 + 901_000}, t0+900_000, testLife)
+	if mine.Span != 600_000 || mine.Latest != t0+1_500_000 {
+		t.Errorf("after a shortening: span %d, Latest %d", mine.Span, mine.Latest)
+	}
+	mine.SetDeadline(Deadline{Version: at(t0+901_000, 1)}, t0+901_000, testLife)
+	if want := testLife.Milliseconds(); mine.Span != want {
+		t.Errorf("without an end: span %d, want %d", mine.Span, want)
+	}
+}
+
+// A session created again right after its logout has a stamp ahead of the clock. What it was given is what its user got.
+func TestSpanOfARaisedStampCountsFromTheClock(t *testing.T) {
+	b := Birth{ID: at(t0+5000, 1)}
+	b.SetDeadline(Deadline{Version: b.ID, Due: t0 + 60_000, Promise: t0 + 60_000}, t0, testLife)
+	if b.Span != 60_000 || b.Latest != t0+65_000 {
+		t.Fatalf("span %d, Latest %d", b.Span, b.Latest)
+	}
+}
+
+// An extension that a shortening did not know of was padded by its own lifetime, not by the shortened one.
+func TestGraceHasThePadOfTheLongestLifetime(t *testing.T) {
+	b := birthAt(t0, 1, t0+1_600_000)
+	b.SetDeadline(Deadline{Version: at(t0+1000, 1), Due: t0 + 2000, Promise: t0 + 2000}, t0+1000, testLife)
+	s := State{Births: []Birth{b}}
+	if got, want := s.PurgeAt(threeOrigins(), &b, testLife, testSkew), EpochEnd(b.Latest+100_000+10_000); got != want {
+		t.Fatalf("purged at %d, want %d", got, want)
+	}
+}
+
 func TestShorteningIsNotRememberedBeyondTheAbsoluteLifetime(t *testing.T) {
 	b := Birth{ID: at(t0, 1), Absolute: t0 + testLife.Milliseconds()}
-	b.SetDeadline(Deadline{Version: b.ID, Due: b.Absolute - 5000, Promise: b.Absolute - 5000}, testLife)
-	b.SetDeadline(Deadline{Version: at(t0+9000, 1), Due: t0 + 10_000, Promise: t0 + 10_000}, testLife)
+	b.SetDeadline(Deadline{Version: b.ID, Due: b.Absolute - 5000, Promise: b.Absolute - 5000}, t0, testLife)
+	b.SetDeadline(Deadline{Version: at(t0+9000, 1), Due: t0 + 10_000, Promise: t0 + 10_000}, t0+9000, testLife)
 	if b.Latest != b.Absolute {
 		t.Fatalf("Latest = %d, want %d", b.Latest, b.Absolute)
 	}
@@ -89,7 +129,7 @@ func TestRegisterWithoutAnEndIsRememberedForALifetime(t *testing.T) {
 	if got := s.PurgeAt(threeOrigins(), &b, testLife, testSkew); got != math.MaxInt64 {
 		t.Fatalf("purged at %d", got)
 	}
-	s.Births[0].SetDeadline(Deadline{Version: at(t0+50_000, 1), Due: t0 + 60_000, Promise: t0 + 60_000}, testLife)
+	s.Births[0].SetDeadline(Deadline{Version: at(t0+50_000, 1), Due: t0 + 60_000, Promise: t0 + 60_000}, t0+50_000, testLife)
 	if want := t0 + 50_000 + testLife.Milliseconds(); s.Births[0].Latest != want {
 		t.Fatalf("ended: Latest = %d, want %d", s.Births[0].Latest, want)
 	}

@@ -25,7 +25,7 @@ func (w *world) update(by record.Ref) Item {
 			ID: record.Version{At: now.Add(-time.Hour), By: by}, Seq: 120_000,
 			Value:    record.Value{Version: written, Bytes: data, Hash: record.ContentHash(0, "", data)},
 			Deadline: record.Deadline{Version: written, Due: due, Promise: due},
-			Latest:   due,
+			Latest:   due, Span: due - written.At.Millis(),
 		}}},
 	}
 }
@@ -38,14 +38,14 @@ func TestBatchBytesAreThoseOfTheLayout(t *testing.T) {
 		Origin: w.self(), Dots: []uint64{7}, Kind: KindState, Key: record.Key{DB: 2, Name: "k"},
 		State: record.State{Births: []record.Birth{{
 			ID: id, Seq: 7, Value: record.Value{Version: id, Bytes: []byte("v!")},
-			Deadline: record.Deadline{Version: id, Due: due, Promise: due}, Latest: due,
+			Deadline: record.Deadline{Version: id, Due: due, Promise: due}, Latest: due, Span: 1000,
 		}}},
 	}
 	touch := Item{
 		Origin: w.refs[1], Dots: []uint64{3, 5, 6}, Kind: KindTouch, Key: record.Key{Name: "t"},
 		State: record.State{Births: []record.Birth{{
 			ID: record.Version{At: now, By: w.refs[1]}, Seq: 3,
-			Deadline: record.Deadline{Version: record.Version{At: now, By: w.refs[2]}, Due: due, Promise: due + 64}, Latest: due + 65,
+			Deadline: record.Deadline{Version: record.Version{At: now, By: w.refs[2]}, Due: due, Promise: due + 64}, Latest: due + 1001, Span: 2000,
 		}}},
 	}
 	b := w.builder()
@@ -67,7 +67,8 @@ func TestBatchBytesAreThoseOfTheLayout(t *testing.T) {
 		"01" + // one birth
 		"28" + "00" + "01" + "03" + // deadline and end; at the clock, of origin 1; dot 3
 		"00" + "02" + third + // the deadline's version: at the clock, of origin 2, defined here
-		"d00f" + "8001" + "02" + // the end, the promise 64 ms later, the latest promise 1 ms later than that
+		"d00f" + "8001" + // the end, the promise 64 ms later
+		"d00f" + "02" + // a span 1000 ms longer than this register's; latest: 1 ms after the version plus the span
 		"00" // no more items
 	if got := hex.EncodeToString(b.Finish()); got != want {
 		t.Errorf("body\n%s, want\n%s", got, want)

@@ -304,7 +304,7 @@ func (p *printer) birth(b *record.Birth) {
 	if d := &b.Deadline; !d.IsZero() {
 		p.put(" deadline{%s due=%d promise=%d}", p.version(d.Version), d.Due, d.Promise)
 	}
-	p.put(" latest=%d", b.Latest)
+	p.put(" latest=%d span=%d", b.Latest, b.Span)
 	if b.Absolute != 0 {
 		p.put(" absolute=%d", b.Absolute)
 	}

@@ -36,7 +36,7 @@ const (
 	birthDeadline      = 0x08
 	birthDeadlineIsTop = 0x10 // the deadline's version is the value's, the ID's where there is no value
 	birthDue           = 0x20 // the session ends some time
-	birthPlain         = 0x40 // the promise is the deadline, and no promise was ever higher
+	birthPlain         = 0x40 // nothing is remembered but the register itself, see plain
 	birthAbsolute      = 0x80
 )
 
@@ -181,10 +181,24 @@ func birthFlags(b *record.Birth, touch bool) (flags byte) {
 	set(deadline, birthDeadline)
 	set(deadline && b.Deadline.Version == top, birthDeadlineIsTop)
 	set(deadline && b.Deadline.Due != 0, birthDue)
-	due, promise := registerTimes(b)
-	set(promise == due && b.Latest == due, birthPlain)
+	set(plain(b), birthPlain)
 	set(b.Absolute != 0, birthAbsolute)
 	return flags
+}
+
+// plain reports whether b's times all follow from when its deadline register was written and from when it ends, as they
+// do until something else than a SET has moved the deadline.
+func plain(b *record.Birth) bool {
+	due, promise := registerTimes(b)
+	return promise == due && b.Latest == due && b.Span == plainSpan(due, b.Deadline.At.Millis())
+}
+
+// plainSpan is the lifetime that a register gives which was written at a time and ends at another, 0 for never.
+func plainSpan(due, written int64) int64 {
+	if due == 0 {
+		return 0
+	}
+	return due - written
 }
 
 // registerTimes is the deadline register's two times, both 0 where it says nothing or never.
@@ -216,17 +230,16 @@ func (e *Encoder) value(dst []byte, v *record.Value) []byte {
 // appendTimes appends a birth's times, each by its distance from the one before.
 func appendTimes(dst []byte, flags byte, b *record.Birth) []byte {
 	due, promise := registerTimes(b)
-	from := timesFrom(flags, b)
+	written := timesFrom(flags, b)
 	if flags&birthDue != 0 {
-		dst = appendSigned(dst, due-from)
-		from = due
+		dst = appendSigned(dst, due-written)
 	}
 	if flags&birthPlain == 0 {
 		if flags&birthDue != 0 {
-			dst = appendSigned(dst, promise-from)
-			from = promise
+			dst = appendSigned(dst, promise-due)
 		}
-		dst = appendSigned(dst, b.Latest-from)
+		dst = appendSigned(dst, b.Span-plainSpan(due, written))
+		dst = appendSigned(dst, b.Latest-max(promise, written+b.Span))
 	}
 	if flags&birthAbsolute != 0 {
 		dst = appendSigned(dst, b.Absolute-b.ID.At.Millis())
@@ -378,19 +391,21 @@ func (r *reader) value(v *record.Value, version record.Version) {
 }
 
 func (r *reader) times(flags byte, b *record.Birth) {
-	from := timesFrom(flags, b)
+	written := timesFrom(flags, b)
+	d := &b.Deadline
 	if flags&birthDue != 0 {
-		from = r.millis(from)
-		r.check(from != 0, ErrValue)
-		b.Deadline.Due, b.Deadline.Promise, b.Latest = from, from, from
+		d.Due = r.millis(written)
+		r.check(d.Due != 0, ErrValue)
 	}
+	d.Promise, b.Latest, b.Span = d.Due, d.Due, plainSpan(d.Due, written)
 	if flags&birthPlain == 0 {
 		if flags&birthDue != 0 {
-			from = r.millis(from)
-			b.Deadline.Promise = from
+			d.Promise = r.millis(d.Due)
 		}
-		b.Latest = r.millis(from)
+		b.Span += r.signed()
+		b.Latest = r.millis(max(d.Promise, written+b.Span))
 	}
+	r.check(b.Span >= 0 && b.Span <= record.MaxSpan, ErrValue)
 	if flags&birthAbsolute != 0 {
 		b.Absolute = r.millis(b.ID.At.Millis())
 		r.check(b.Absolute != 0, ErrValue)

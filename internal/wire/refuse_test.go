@@ -59,7 +59,12 @@ func TestBodiesRefused(t *testing.T) {
 		{"an owner that is too long", "batch", state("01" + "46" + id + "01" + "05" + "01" + "8102"), ErrLimit},
 		{"a value that is too long", "batch", state("01" + "46" + id + "01" + "82808001"), ErrLimit},
 		{"an end before 1970", "batch", state("01" + "7e" + id + "01" + value + "ffffffffffffffff01"), ErrValue},
-		{"a latest promise before 1970", "batch", state("01" + "06" + id + "01" + value + "ffffffffffffffff01"), ErrValue},
+		{"a latest promise before 1970", "batch", state("01" + "06" + id + "01" + value + "00" + "ffffffffffffffff01"), ErrValue},
+		{"a span", "batch", state("01" + "06" + id + "01" + value + "feffffffffff7f" + "00"), nil},
+		{"a span below 0", "batch", state("01" + "06" + id + "01" + value + "01" + "00"), ErrValue},
+		{"a span beyond 48 bits", "batch", state("01" + "06" + id + "01" + value + "8080808080808001" + "00"), ErrValue},
+		{"a span far beyond its type", "batch", state("01" + "06" + id + "01" + value + "feffffffffffffffff01" + "00"), ErrValue},
+		{"an end before its register was written", "batch", state("01" + "7e" + id + "01" + value + "01"), ErrValue},
 		{"an absolute end at 0", "batch", state("01" + "c6" + id + "01" + value + "00" + hex.EncodeToString(appendSigned(nil, -now.Millis()))), ErrValue},
 		{"a hold without a tombstone", "batch", state("40"), ErrValue},
 		{"a tombstone kept until before 1970", "batch", state("20" + "00" + "ffffffffffffffff01"), ErrValue},
@@ -117,7 +122,7 @@ func TestNothingNearItsLimitIsRefused(t *testing.T) {
 	it.State.Tomb = record.Tombstone{At: math.MaxUint64 - 1, Until: math.MaxInt64, Hold: math.MaxUint64}
 	for i := range 2 * record.MaxBirths {
 		v := record.Version{At: math.MaxUint64 - 1 - 1<<48, By: w.refs[i%5]}
-		b := record.Birth{ID: v, Seq: math.MaxUint64 - uint64(i), Weak: i < record.MaxBirths, Latest: math.MaxInt64, Absolute: math.MaxInt64}
+		b := record.Birth{ID: v, Seq: math.MaxUint64 - uint64(i), Weak: i < record.MaxBirths, Latest: math.MaxInt64, Span: record.MaxSpan, Absolute: math.MaxInt64}
 		b.ID.At -= hlc.Stamp(i)
 		b.Value = record.Value{Version: v, Type: 255, Owner: strings.Repeat("o", record.MaxOwner), Bytes: data}
 		b.Deadline = record.Deadline{Version: record.Version{At: 1, By: w.self()}, Due: 1, Promise: math.MaxInt64}

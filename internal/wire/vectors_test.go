@@ -35,12 +35,12 @@ func (w *world) vectors() []vector {
 	owned.Type, owned.Owner = 1, "alice"
 	crowded := record.State{Tomb: tomb, Births: []record.Birth{
 		{ID: record.Version{At: now + 9, By: w.self()}, Seq: 40, Value: value("", record.Version{At: now + 10, By: w.refs[2]}), Weak: true, Latest: 5},
-		{ID: id, Seq: 39, Value: owned, Deadline: record.Deadline{Version: id}, Latest: id.At.Millis() + 86_400_000,
+		{ID: id, Seq: 39, Value: owned, Deadline: record.Deadline{Version: id}, Latest: id.At.Millis() + 86_400_000, Span: 86_400_000,
 			Absolute: id.At.Millis() + 43_200_000},
 	}}
 	touch := record.State{Births: []record.Birth{{ID: id, Seq: 2,
 		Deadline: record.Deadline{Version: record.Version{At: now, By: w.self()}, Due: now.Millis() + 1_800_000, Promise: now.Millis() + 1_912_500},
-		Latest:   now.Millis() + 1_912_500}}}
+		Latest:   now.Millis() + 1_912_500, Span: 1_800_000}}}
 	set := func(ranges ...dots.Range) (s dots.Set) {
 		for _, r := range ranges {
 			s.AddRange(r.Lo, r.Hi)

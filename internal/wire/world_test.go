@@ -148,6 +148,10 @@ func (w *world) drawBirth(t *rapid.T, touch bool) record.Birth {
 			}
 		}
 	}
+	if b.Span = b.Deadline.Due - b.Deadline.At.Millis(); b.Deadline.Due == 0 || b.Span < 0 || b.Span > record.MaxSpan ||
+		rapid.Bool().Draw(t, "span") {
+		b.Span = rapid.Int64Range(0, record.MaxSpan).Draw(t, "span")
+	}
 	if b.Latest = b.Deadline.Promise; rapid.Bool().Draw(t, "latest") {
 		b.Latest = drawTime(t)
 	}
