@@ -8,6 +8,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(runAsBinary) != "" {
+		os.Exit(run())
+	}
 	testscript.Main(m, map[string]func(){"sessioncast": func() { os.Exit(run()) }})
 }
 
