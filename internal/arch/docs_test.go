@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"go/ast"
+	"go/parser"
 	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -52,32 +55,85 @@ func TestEveryPromiseNamesItsTests(t *testing.T) {
 }
 
 const (
-	roomsBegin = "<!-- written by: go test ./internal/arch -update -->\n"
-	roomsEnd   = "<!-- end -->"
+	tableBegin = "<!-- written by: go test ./internal/arch -update -->\n"
+	tableEnd   = "<!-- end -->"
 )
 
 // TestTheTableOfRoomsIsTheOneInForce compares the arrows in ARCHITECTURE.md with mayImport.
 func TestTheTableOfRoomsIsTheOneInForce(t *testing.T) {
-	file := filepath.Join(root(t), "docs", "ARCHITECTURE.md")
-	text, err := os.ReadFile(file)
+	checkTable(t, filepath.Join(root(t), "docs", "ARCHITECTURE.md"), roomTable())
+}
+
+// TestTheTableOfOptionsIsTheOneInForce compares the options in README.md with those of the daemon.
+func TestTheTableOfOptionsIsTheOneInForce(t *testing.T) {
+	checkTable(t, filepath.Join(root(t), "README.md"), optionTable(t))
+}
+
+// checkTable holds the table between the marks of a page against what it must be, or writes it anew.
+func checkTable(t *testing.T, page, want string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, begun := strings.Cut(string(text), roomsBegin)
-	table, after, ended := strings.Cut(rest, roomsEnd)
+	before, rest, begun := strings.Cut(string(text), tableBegin)
+	table, after, ended := strings.Cut(rest, tableEnd)
 	if !begun || !ended {
-		t.Fatal("the table's marks are missing")
+		t.Fatalf("%s: the table's marks are missing", page)
 	}
-	want := roomTable()
 	if table == want {
 		return
 	}
 	if !*update {
-		t.Fatal("the table of rooms is an old one; write it anew: go test ./internal/arch -update")
+		t.Fatalf("the table in %s is an old one; write it anew: go test ./internal/arch -update", filepath.Base(page))
 	}
-	if err := os.WriteFile(file, []byte(before+roomsBegin+want+roomsEnd+after), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// optionTable reads the tags of the daemon's options, from which flags, variables, keys and help are made.
+func optionTable(t *testing.T) string {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(t), "internal", "daemon", "config.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("\n| option | default | |\n|---|---|---|\n")
+	for _, name := range []string{"Target", "Options"} {
+		for _, f := range fieldsOf(tree, name) {
+			tag := tagOf(f)
+			if tag.Get("name") == "" {
+				continue
+			}
+			byDefault := "off"
+			if d := tag.Get("default"); d != "" {
+				byDefault = "`" + d + "`"
+			}
+			fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", tag.Get("name"), cmp.Or(tag.Get("shown"), byDefault), tag.Get("help"))
+		}
+	}
+	return b.String() + "\n"
+}
+
+func fieldsOf(tree *ast.File, name string) []*ast.Field {
+	var fields []*ast.Field
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == name {
+			fields = spec.Type.(*ast.StructType).Fields.List
+		}
+		return true
+	})
+	return fields
+}
+
+func tagOf(f *ast.Field) reflect.StructTag {
+	if f.Tag == nil {
+		return ""
+	}
+	text, _ := strconv.Unquote(f.Tag.Value) // the parser accepted it
+	return reflect.StructTag(text)
 }
 
 func roomTable() string {
