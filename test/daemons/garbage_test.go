@@ -31,7 +31,7 @@ const (
 var group = &net.UDPAddr{IP: net.IPv4(228, 0, 0, 5), Port: 4000}
 
 func TestGarbageMovesCountersAndNothingElse(t *testing.T) {
-	nstest.Run(t, members+1, func(t *testing.T, n *nstest.Net) {
+	rig.Namespaces(t, members+1, func(t *testing.T, n *nstest.Net) {
 		site := rig.NewSite(t)
 		var daemons []*rig.Daemon
 		for i := range members {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestDaemonsWithDifferentKeysStayApartAndSaySoOnce(t *testing.T) {
-	nstest.Run(t, 2, func(t *testing.T, n *nstest.Net) {
+	rig.Namespaces(t, 2, func(t *testing.T, n *nstest.Net) {
 		site := rig.NewSite(t)
 		daemons := []*rig.Daemon{
 			site.Serve(rig.In(n, 0), "one"),

@@ -33,6 +33,11 @@ func needApp(t *testing.T) {
 	t.Helper()
 	rig.Need(t, "node", "nodejs")
 	rig.Need(t, "npm", "npm")
+	for _, file := range []string{"app/server.js", "app/package-lock.json"} {
+		if _, err := os.ReadFile(file); err != nil { // seen by go test, which runs the test anew when it changes
+			t.Fatal(err)
+		}
+	}
 	packages.Do(func() {
 		if _, err := os.Stat("app/node_modules/.package-lock.json"); err == nil {
 			return

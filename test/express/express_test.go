@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncast/sessioncast/internal/nstest"
 	"github.com/sessioncast/sessioncast/test/rig"
@@ -39,7 +40,7 @@ func TestAnExpressAppOnThreeServersSharesItsSessions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			needApp(t)
 			t.Parallel() // they mostly wait
-			nstest.Run(t, servers, func(t *testing.T, n *nstest.Net) {
+			rig.Namespaces(t, servers, func(t *testing.T, n *nstest.Net) {
 				list := startServers(t, n, append(c.flags, ackAll...))
 				for i := range servers {
 					n.Loss(i, c.loss)
@@ -119,7 +120,11 @@ func crash(t *testing.T, list []*server, ids []string) {
 	away := *users[1]
 	users[1].ask(list[2], http.MethodPost, "/logout", nil)
 	list[0].daemon.Restart()
+	restarted := time.Now()
 	list[0].daemon.Wait(servers)
+	if took := time.Since(restarted); took > 10*time.Second {
+		t.Errorf("the restarted daemon needed %v to have every session", took)
+	}
 	if got := list[0].daemon.Status().Sessions; got != manyLogins-1 {
 		t.Errorf("the restarted daemon holds %d sessions, want %d", got, manyLogins-1)
 	}

@@ -12,12 +12,14 @@ import (
 	"testing"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
+	_ "github.com/sessioncast/sessioncast/internal/daemon" // what Binary builds: a change of it must run the tests anew
 )
 
 var built struct {
 	sync.Once
-	dir string
-	err error
+	dir  string // to be removed; empty if somebody else built it
+	path string
+	err  error
 }
 
 // Main runs the tests of a package that uses Binary, and removes the binary afterwards: call it from TestMain.
@@ -29,22 +31,37 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// BinaryVariable names a sessioncast built before. Binary sets it for tests that run themselves again inside unshare,
+// where modules may be out of reach.
+const BinaryVariable = "SESSIONCAST_TEST_BINARY"
+
 // Binary builds sessioncast, once, and returns its path.
 func Binary(t testing.TB) string {
 	t.Helper()
 	built.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "sessioncast-bin"); built.err != nil {
-			return
-		}
-		cmd := exec.Command("go", "build", "-o", built.dir, "github.com/sessioncast/sessioncast/cmd/sessioncast")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("building sessioncast: %w\n%s", err, out)
+		if built.path = os.Getenv(BinaryVariable); built.path == "" {
+			built.err = build()
 		}
 	})
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	return filepath.Join(built.dir, "sessioncast")
+	return built.path
+}
+
+func build() (err error) {
+	if built.dir, err = os.MkdirTemp("", "sessioncast-bin"); err != nil {
+		return err
+	}
+	if err = os.Chmod(built.dir, 0o755); err != nil {
+		return err
+	}
+	built.path = filepath.Join(built.dir, "sessioncast")
+	cmd := exec.Command("go", "build", "-o", built.path, "github.com/sessioncast/sessioncast/cmd/sessioncast")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building sessioncast: %w\n%s", err, out)
+	}
+	return os.Setenv(BinaryVariable, built.path)
 }
 
 // Site is what the daemons of one test share: a key and the folders.
