@@ -56,7 +56,7 @@ type Config struct {
 	// Interface is the interface for all traffic between nodes. "" is the first of eth0, em0, en0 that has an address,
 	// else that of the default route.
 	Interface string
-	// MulticastTTL is how far multicast goes: 1, which is the default, stays on the network segment.
+	// MulticastTTL is how far multicast goes: 1, which is the default, stays on the network segment; -1 on this host.
 	MulticastTTL int
 
 	// Ack is how many peers must hold a write before it returns.

@@ -223,7 +223,7 @@ func (r *Reading) drops() map[string]uint64 {
 	e, l, t, s, c := &r.Counts.Engine, &r.Counts.Link, &r.Counts.Table, &r.Stream, &r.RESP
 	return map[string]uint64{
 		"short": e.DropShort, "foreign": e.DropForeign, "key": e.DropKey, "replay": e.DropReplay, "tag": e.DropTag,
-		"malformed": e.DropMalformed, "unproven": e.DropUnproven, "not_ours": e.DropNotOurs, "fragment": e.FragmentDrops,
+		"malformed": e.DropMalformed, "unproven": e.DropUnproven, "original": e.DropOriginal, "own": e.DropOwn, "fragment": e.FragmentDrops,
 		"no_room": e.NoRoom, "backlog": e.BacklogDropped, "repair_budget": e.RepairDenied, "strangers": e.ChallengesDenied,
 		"kernel": l.KernelDrops, "oversize": l.Oversize, "send": l.SendErrors, "too_large": l.TooLarge,
 		"unknown_destroy": t.UnknownDropped, "invalid": t.Invalid, "refused": t.Refused, "held": t.Held,

@@ -137,7 +137,7 @@ func (d *daemon) network() link.Config {
 	o := d.options
 	return link.Config{
 		Use: string(o.Use), Group: o.Group.Addr, Port: int(o.Port), Address: o.Address.Addr,
-		Interface: o.Interface, HopLimit: int(o.MulticastTTL), Cluster: string(o.Cluster),
+		Interface: o.Interface, HopLimit: hopLimit(o.MulticastTTL), Cluster: string(o.Cluster),
 	}
 }
 
@@ -175,4 +175,12 @@ func (d *daemon) run(ctx context.Context) error {
 	member := &nodeTask{d: d, ready: make(chan struct{}), done: lastDone}
 	parts := []Task{member, &adminTask{d, last}}
 	return runTasks(ctx, append(parts, &reportTask{d, last}, &watchTask{d}, &notifyTask{d, parts}))
+}
+
+// hopLimit is h as the link takes it, whose zero is its default.
+func hopLimit(h HopLimit) int {
+	if h == 0 {
+		return -1
+	}
+	return int(h)
 }

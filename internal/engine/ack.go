@@ -125,6 +125,18 @@ func (m *Machine) heldBy(seq uint64) (held, peers int) {
 	return held, peers
 }
 
+// askAgain asks who has not confirmed what writers wait for: the request or the answer may have been lost. It follows the
+// rhythm of the tail heartbeats.
+func (m *Machine) askAgain() {
+	var highest uint64
+	for i := range m.acks.waiters {
+		highest = max(highest, m.acks.waiters[i].seq)
+	}
+	if highest > 0 {
+		m.solicit(highest)
+	}
+}
+
 // solicit asks everyone to say what it holds of our dots, with an empty DATA frame: for WAIT, whose count may exceed
 // what ordinary frames ask for.
 func (m *Machine) solicit(seq uint64) {

@@ -70,3 +70,22 @@ func TestWithoutPeersAnAwaitIsAnsweredAtOnce(t *testing.T) {
 		t.Fatalf("acked %+v", a)
 	}
 }
+
+func TestALostAcknowledgementIsAskedForAgain(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	lost := 0
+	b.drop = func(_, to int, typ wire.Type, _ Frame) bool {
+		if typ == wire.TypeAck && to == 0 && lost < 2 {
+			lost++
+			return true
+		}
+		return false
+	}
+	seq := b.put(0, "a", "1")
+	b.await(0, seq, AckAll)
+	b.run(15 * time.Millisecond)
+	if a := b.nodes[0].acked; lost != 2 || len(a) != 1 || a[0].Peers != 2 {
+		t.Fatalf("%d acknowledgements lost, acked %+v within 15 ms, want both peers", lost, a)
+	}
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -16,7 +17,7 @@ type admission struct {
 	strangers map[record.Origin]*stranger
 	order     []*stranger // oldest first
 	next      time.Time
-	otherKeys map[sourceAddr]bool
+	otherKeys map[netip.Addr]time.Time // when last heard
 }
 
 type stranger struct {
@@ -26,8 +27,6 @@ type stranger struct {
 	sendAt time.Time
 	wait   time.Duration
 }
-
-type sourceAddr = netip.Addr
 
 // takeStranger treats an authentic frame of an origin that has not proved itself. Everything but challenges and
 // responses is dropped: what was lost so is repaired once the origin is admitted.
@@ -148,10 +147,25 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 
 // noteOtherKey tells once of each address whose frames are sealed by a key that is not ours.
 func (m *Machine) noteOtherKey(from netip.AddrPort) {
-	a := from.Addr()
-	if m.admit.otherKeys[a] || len(m.admit.otherKeys) >= otherKeySources {
+	_, known := m.admit.otherKeys[from.Addr()]
+	if !known && len(m.admit.otherKeys) >= otherKeySources {
 		return
 	}
-	m.admit.otherKeys[a] = true
-	m.event(Event{Kind: EventOtherKey, Addr: from})
+	m.admit.otherKeys[from.Addr()] = m.now
+	if !known {
+		m.event(Event{Kind: EventOtherKey, Addr: from})
+	}
+}
+
+// OtherKeys lists, in order, the addresses from which frames under another key came within the last minute.
+func (m *Machine) OtherKeys(now time.Time) []netip.Addr {
+	m.advance(now)
+	var list []netip.Addr
+	for addr, at := range m.admit.otherKeys {
+		if m.now.Sub(at) < otherKeyRecent {
+			list = append(list, addr)
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return list
 }

@@ -48,6 +48,7 @@ var helloAt = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecon
 const (
 	maxStrangers    = 1024      // unproven origins under challenge
 	maxPeers        = 1024      // members, dead ones included
+	maxRelays       = 64        // probes made for others and not answered yet
 	maxBacklog      = 65_536    // keys waiting to be pushed
 	maxControl      = 4096      // small frames waiting for the next Poll
 	maxWaiters      = 65_536    // writers waiting for acknowledgements
@@ -58,7 +59,8 @@ const (
 	maxSpareDirty   = 1024
 	assemblyTries   = 8
 	assemblyStall   = 250 * time.Millisecond
-	otherKeySources = 64 // addresses remembered as having another key
+	otherKeySources = 64          // addresses remembered as having another key
+	otherKeyRecent  = time.Minute // heard lately
 	maxEvents       = 1024
 	defaultRate     = 125_000_000
 	paceBurst       = 1 << 20

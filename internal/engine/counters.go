@@ -7,8 +7,10 @@ type Counters struct {
 
 	// Dropped before decryption or by it.
 	DropShort, DropForeign, DropKey, DropReplay, DropTag uint64
+	DropOriginal                                         uint64 // JSON, as of express-session-multicast and of the check for its nodes at a start
+	DropOwn                                              uint64 // under our own origin, and not from our address
 	// Dropped after it.
-	DropMalformed, DropUnproven, DropNotOurs uint64
+	DropMalformed, DropUnproven uint64
 
 	DataOut, DataIn   uint64 // frames with changes
 	DotsOut, DotsIn   uint64

@@ -2,20 +2,19 @@ package engine
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/sessioncast/sessioncast/internal/seal"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // takeDatagram opens a frame and hands it to what it is for. There is no other way for a peer's bytes into the
-// machine. Nothing of an origin that has not proved to be alive counts (PROTOCOL.md, "Admission").
+// machine. Nothing of an origin that has not proved to be alive counts (PROTOCOL.md, "Challenge").
 func (m *Machine) takeDatagram(in Datagram) {
 	m.count.FramesIn++
 	m.count.BytesIn += uint64(len(in.Data))
 	opened, err := m.opener.Open(nil, in.Data)
 	if err != nil {
-		m.countDrop(err, in.From)
+		m.countDrop(err, in)
 		return
 	}
 	if !opened.Proven {
@@ -34,12 +33,17 @@ func (m *Machine) takeDatagram(in Datagram) {
 	}
 }
 
-func (m *Machine) countDrop(err error, from netip.AddrPort) {
+func (m *Machine) countDrop(err error, in Datagram) {
 	switch {
 	case errors.Is(err, seal.ErrOwn):
+		if m.addr.IsValid() && in.From != m.addr {
+			m.count.DropOwn++ // somebody else says to be us: a clone of this machine, or a forger
+		}
+	case len(in.Data) > 0 && in.Data[0] == '{':
+		m.count.DropOriginal++
 	case errors.Is(err, seal.ErrKey):
 		m.count.DropKey++
-		m.noteOtherKey(from)
+		m.noteOtherKey(in.From)
 	case errors.Is(err, seal.ErrReplay):
 		m.count.DropReplay++
 	case errors.Is(err, seal.ErrTag):

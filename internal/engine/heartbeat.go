@@ -48,6 +48,7 @@ func (m *Machine) pollHeart() {
 		h.tailAt = m.now.Add(h.tailWait)
 	}
 	m.tailBeat()
+	m.askAgain()
 }
 
 // tailBeat tells the group how many dots there are.

@@ -32,7 +32,7 @@ type Config struct {
 const AckAll = 1 << 20
 
 // Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, LinkChanged,
-// PayloadLimit or Leave.
+// PayloadLimit, OwnAddress or Leave.
 type Input interface{ input() }
 
 // Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
@@ -79,6 +79,9 @@ type LinkChanged struct{}
 // PayloadLimit lowers or raises the datagram size to what the path takes.
 type PayloadLimit struct{ Bytes int }
 
+// OwnAddress tells from where this node sends.
+type OwnAddress struct{ Addr netip.AddrPort }
+
 // Leave starts the drain: an EventLeft follows when all peers hold the last dot, within two seconds.
 type Leave struct{}
 
@@ -91,6 +94,7 @@ func (FetchDone) input()     {}
 func (LinkChanged) input()   {}
 func (PayloadLimit) input()  {}
 func (Leave) input()         {}
+func (OwnAddress) input()    {}
 
 // Output is what a Poll asks its caller to do. Everything in it is valid until the next Poll with the same Output.
 type Output struct {

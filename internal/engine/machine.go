@@ -2,7 +2,8 @@
 //
 // A Machine is pure. It is given what happens by Step and the time with it; Poll says what to do; Deadline says when
 // Poll wants to be called although nothing happens. It does no I/O, starts no goroutine, and draws its dice from a
-// seed, so that a run can be repeated exactly. One goroutine drives it; the table it works on is shared with all.
+// seed, so that a run can be repeated exactly. It is not safe for concurrent use: whoever shares one guards it. The table
+// it works on is shared with all.
 //
 // The contract of who drives it: call Poll after every Step or batch of Steps, and when Deadline passes; send the
 // frames in their order; carry out fetches and report them by Step.
@@ -13,6 +14,7 @@ package engine
 import (
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/hlc"
@@ -35,6 +37,7 @@ type Machine struct {
 	decoder wire.Decoder
 	encoder *wire.Encoder
 
+	addr  netip.AddrPort // zero: not told
 	now   time.Time
 	out   *Output
 	count Counters
@@ -97,7 +100,7 @@ func New(cfg Config) (*Machine, error) {
 	m.repair.build = wire.NewBatchBuilder(cfg.Origins, m.self)
 	m.members.byRef = make(map[record.Ref]*peer)
 	m.admit.strangers = make(map[record.Origin]*stranger)
-	m.admit.otherKeys = make(map[sourceAddr]bool)
+	m.admit.otherKeys = make(map[netip.Addr]time.Time)
 	m.push.dirty = make(map[record.Key]*dirtyKey)
 	m.frags.open = make(map[assemblyID]*assembly)
 	m.join.state = wire.Joining
@@ -126,6 +129,8 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.beat.fullNow(m.now)
 	case PayloadLimit:
 		m.cfg.MaxPayload = min(max(in.Bytes, minPayload), wire.MaxPayload)
+	case OwnAddress:
+		m.addr = in.Addr
 	case Leave:
 		m.startLeave()
 	}

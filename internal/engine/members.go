@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ type members struct {
 	list  []*peer // in the order of admission
 	byRef map[record.Ref]*peer
 	next  time.Time
+
+	relays []relay // oldest first
 }
 
 // peer is one incarnation of another node.
@@ -32,6 +35,7 @@ type peer struct {
 	suspectedAt    time.Time
 	probeAt        time.Time
 	probes         int
+	probeNonce     uint64
 	greetAt        time.Time // zero: no greeting owed
 	introduced     bool      // said its name and state
 	left           bool      // said goodbye: this incarnation does not come back
@@ -215,6 +219,7 @@ func (m *Machine) probe(p *peer) {
 	p.probes++
 	p.probeAt = m.now.Add(probeInterval)
 	nonce := m.dice.Uint64()
+	p.probeNonce = nonce
 	m.send(wire.TypeProbe, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: nonce}))
 	if p.probes != 2 {
 		return
@@ -238,22 +243,49 @@ func (m *Machine) takeProbe(p *peer, body []byte) error {
 	return nil
 }
 
-// takeProbeAck needs nothing more: hearing the peer was the answer.
+// takeProbeAck needs nothing of a direct answer: hearing the peer was it. One passed on by a helper says that the suspect
+// lives although we do not hear it; one to a probe we made for another is passed on to that.
 func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 	var probe wire.Probe
-	_, err := m.decoder.Probe(body, p.ref, &probe)
-	return err
+	if _, err := m.decoder.Probe(body, p.ref, &probe); err != nil {
+		return err
+	}
+	for _, q := range m.members.list {
+		if q != p && q.state == wire.Suspect && q.probeNonce == probe.Nonce {
+			m.markHeard(q)
+		}
+	}
+	for i, r := range m.members.relays {
+		if r.target == p && r.nonce == probe.Nonce {
+			m.members.relays = slices.Delete(m.members.relays, i, i+1)
+			m.queue(wire.TypeProbeAck, r.asker.dest(), m.encoder.AppendProbe(nil, m.stamp(), &probe))
+			break
+		}
+	}
+	return nil
 }
 
-// takeProbeReq probes the target, which then answers us; being heard here it is told of in our next heartbeat.
+// relay is a probe made for another node.
+type relay struct {
+	asker, target *peer
+	nonce         uint64
+}
+
+// takeProbeReq probes the target for p.
 func (m *Machine) takeProbeReq(p *peer, body []byte) error {
 	var req wire.ProbeReq
 	if _, err := m.decoder.ProbeReq(body, p.ref, &req); err != nil {
 		return err
 	}
-	if target := m.members.byRef[req.Target]; target != nil {
-		m.queue(wire.TypeProbe, target.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: req.Nonce}))
+	target := m.members.byRef[req.Target]
+	if target == nil {
+		return nil
 	}
+	if len(m.members.relays) >= maxRelays { // the oldest was not answered
+		m.members.relays = slices.Delete(m.members.relays, 0, 1)
+	}
+	m.members.relays = append(m.members.relays, relay{asker: p, target: target, nonce: req.Nonce})
+	m.queue(wire.TypeProbe, target.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: req.Nonce}))
 	return nil
 }
 

@@ -115,3 +115,19 @@ func TestANodeThatHearsItsOwnNameRaisesAlarm(t *testing.T) {
 		t.Errorf("told %d and %d times, want once each", b.told(0, EventDuplicate), b.told(1, EventDuplicate))
 	}
 }
+
+// "2 direct + 3 indirect" probes
+func TestANodeThatOthersHearIsNotDeclaredDead(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 2 && to == 0 })
+	for range 60 {
+		b.run(500 * time.Millisecond)
+		if b.member(0, 2).State == wire.Dead {
+			t.Fatal("a node cut off from us alone, in one direction, was declared dead")
+		}
+	}
+	if b.told(0, EventMember) == 0 {
+		t.Error("the silence was not noticed")
+	}
+}

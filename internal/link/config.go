@@ -33,7 +33,7 @@ type Config struct {
 	Port          int        // port of the group and first port tried for unicast; 0: 4000
 	Address       netip.Addr // own address; zero: chosen
 	Interface     string     // interface name; "": chosen
-	HopLimit      int        // of multicast datagrams; 0: 1
+	HopLimit      int        // of multicast datagrams; 0: 1; negative: 0, they stay on this host
 	Cluster       string     // a name from which a group is derived where Group is zero
 	ReceiveBuffer int        // bytes asked of the kernel; 0: 8 MiB
 
@@ -68,8 +68,8 @@ func (c *Config) validateNumbers() error {
 	switch {
 	case c.Port < 0 || c.Port > 65535:
 		return fmt.Errorf("port %d: must be 1 to 65535", c.Port)
-	case c.HopLimit < 0 || c.HopLimit > 255:
-		return fmt.Errorf("hop limit %d: must be 1 to 255", c.HopLimit)
+	case c.HopLimit < -1 || c.HopLimit > 255:
+		return fmt.Errorf("hop limit %d: must be 1 to 255, or -1 for none", c.HopLimit)
 	case c.ReceiveBuffer < 0 || c.ReceiveBuffer > 1<<30:
 		return fmt.Errorf("receive buffer of %d bytes: must be at most 1 GiB", c.ReceiveBuffer)
 	}

@@ -58,7 +58,7 @@ func (c *Config) Resolve() (Resolved, error) {
 		Group:         netip.AddrPortFrom(c.group(), uint16(orDefault(c.Port, DefaultPort))),
 		Address:       choice.address,
 		Interface:     choice.iface,
-		HopLimit:      orDefault(c.HopLimit, DefaultHopLimit),
+		HopLimit:      max(0, orDefault(c.HopLimit, DefaultHopLimit)),
 		ReceiveBuffer: orDefault(c.ReceiveBuffer, DefaultReceiveBuffer),
 		Why:           choice.why,
 	}, nil

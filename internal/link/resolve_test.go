@@ -116,7 +116,7 @@ func TestBadConfigsAreExplained(t *testing.T) {
 		"does not belong to use = v4": {Address: netip.MustParseAddr("fd00::1")},
 		"port 70000":                  {Port: 70000},
 		"hop limit 256":               {HopLimit: 256},
-		"hop limit -1":                {HopLimit: -1},
+		"hop limit -2":                {HopLimit: -2},
 		"receive buffer":              {ReceiveBuffer: -5},
 		"cannot be a node's own":      {Address: netip.MustParseAddr("0.0.0.0")},
 		"by its own option":           {Use: "v6", Address: netip.MustParseAddr("fe80::1%eth0")},

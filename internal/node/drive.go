@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -148,6 +149,13 @@ func (n *Node) Counters() engine.Counters {
 	n.core.Lock()
 	defer n.core.Unlock()
 	return n.core.machine.Counters()
+}
+
+// OtherKeys lists the addresses from which frames under another cluster key came within the last minute.
+func (n *Node) OtherKeys() []netip.Addr {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.OtherKeys(time.Now())
 }
 
 // offer is what this node holds, for a transfer that starts now.

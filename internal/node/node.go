@@ -59,7 +59,7 @@ type Node struct {
 	wake    chan struct{}
 	peers   atomic.Int32 // live synced ones
 	state   atomic.Uint32
-	coarse  atomic.Int64 // wall time of the last sweep, Unix milliseconds
+	coarse  atomic.Int64  // wall time of the last sweep, Unix milliseconds
 	synced  chan struct{} // closed when first synced
 	left    chan struct{} // closed when the drain is over
 	once    struct{ synced, left, closed sync.Once }
@@ -91,6 +91,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.link, n.sockets = l, l
 	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
+	n.core.machine.Step(time.Now(), engine.OwnAddress{Addr: l.Addr()})
 	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
 	if cfg.BeforeJoin != nil {
 		if err := cfg.BeforeJoin(n); err != nil {
