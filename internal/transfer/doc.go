@@ -5,7 +5,7 @@
 // TLS and the simulation over its virtual network. Each belongs to the one goroutine that carries its messages; the
 // tables they work on are shared with everybody.
 //
-// The exchange is pull, offer, chunks, end (docs/PROTOCOL.md, "Transfers"). Each chunk ends in a cursor: once it is
+// The exchange is pull, offer, chunks, end (docs/PROTOCOL.md, "Stream"). Each chunk ends in a cursor: once it is
 // merged, a transfer from any donor may go on from there.
 package transfer
 
