@@ -160,7 +160,7 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 		}
 		floor := n.floorSeen(k.DB)
 		switch {
-		case id.At <= max(was.tomb, was.hold, floor), had.latest <= n.clusterMillis(), crowded(s):
+		case id.At <= max(was.tomb, was.hold, floor), had.latest+2*maxSkew.Milliseconds() <= n.clusterMillis(), crowded(s):
 			delete(was.births, id)
 		default:
 			n.broken("promise 2", k, "forgets birth %v, promised until %d, at %d", id, had.latest, n.clusterMillis())

@@ -33,7 +33,7 @@ var mutants = []mutant{
 	{"weak births outlive the hold", "record/record.go",
 		"b.ID.At <= floor || b.Weak && b.ID.At <= t.Hold", "b.ID.At <= floor"},
 	{"a touch covers its dot without its birth", "record/merge.go",
-		"if in.Value.IsZero() {\n\t\treturn false, true\n", "if in.Value.IsZero() {\n\t\treturn false, false\n"},
+		"|| in.Deadline.IsZero() {\n\t\treturn false, true\n", "|| in.Deadline.IsZero() {\n\t\treturn false, false\n"},
 	{"the earlier value wins", "record/merge.go",
 		"if o.Later(in.Value.Version, b.Value.Version) {", "if o.Later(b.Value.Version, in.Value.Version) {"},
 	{"repair with the wrong key", "engine/repair.go",
@@ -48,22 +48,27 @@ var mutants = []mutant{
 		"f.claim = common(f.claim, in.Offer)", "f.claim = append(f.claim, in.Offer...)"},
 	{"a transfer goes on behind its cursor", "engine/join.go",
 		"f.cursor = max(f.cursor, in.Cursor)", "f.cursor = max(f.cursor, in.Cursor|1<<63)"},
-	{"purge without grace", "table/sweep.go",
-		"return 2 * t.cfg.MaxSkew", "return 0"},
-	{"nonce reuse", "seal/sealer.go",
+	{"purge without grace", "record/record.go",
+		"return EpochEnd(satAdd(keep, 2*maxSkew.Milliseconds()+x.Deadline.pad()))", "return EpochEnd(keep)"},
+	{"packet numbers go round", "seal/sealer.go",
 		"s.last++", "s.last = max(s.last, (s.last+1)%64)"},
 	{"every touch stays local", "table/expire.go",
-		"d.Due != 0 && due <= d.Promise", "d.Due != 0"},
+		"d == current && due <= d.Deadline.Promise", "d == current"},
 	{"flush does not reach later births here", "table/table.go",
 		"return hlc.Stamp(t.floors[db].Load())", "return 0"},
 	{"tombstones are forgotten at once", "record/record.go",
-		"return at.Add(LifeOr24h(life) + 2*maxSkew).Millis()", "return at.Millis()"},
+		"return max(at, hold).Add(life+2*maxSkew).Millis() + Pad(life.Milliseconds())", "return at.Millis()"},
+	{"a flush is repaired as nothing", "engine/push.go",
+		"it.Key, it.Kind = floor, wire.KindState", "return"},
 	{"acknowledged before it is merged", "engine/receive.go",
 		"if !m.merge(it) {", "if m.merge(it); false {"},
 }
 
 // TestMutants plants bugs and demands that the simulation finds each.
 func TestMutants(t *testing.T) {
+	if testing.Short() {
+		t.Skip("each mutant is compiled, which takes seconds")
+	}
 	for i, m := range mutants {
 		if !*flagMutants && i > 0 || !strings.Contains(m.name, *flagMutant) {
 			continue

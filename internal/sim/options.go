@@ -104,12 +104,12 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.NodeCost = time.Duration(pick(d, 100, 1000, 5000)) * time.Microsecond
 	o.SocketBytes = pick(d, 3000, 20_000, 212_992)
 	o.Payload = pick(d, 1232, 1300)
-	o.StreamRate = pick(d, 1e5, 1e7, 1e9)
+	o.StreamRate = pick(d, 2e4, 1e5, 1e9)
 	o.CorruptRate = pick(d, 0.01, 0.1)
 	o.ReplayRate = pick(d, 0.002, 0.02)
 	o.ForgePerSec = pick(d, 1.0, 30)
 	o.StreamBatch = pick(d, 1, 1000, 1<<20)
-	o.StreamBreaks = pick(d, 0.05, 0.5)
+	o.StreamBreaks = pick(d, 0.05, 0.3)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond
 	return o.Allow(allowed)
 }

@@ -305,6 +305,15 @@ func (n *Node) wrote(k record.Key) {
 	}
 }
 
+// enterDot records what a dot stands for.
+func (n *Node) enterDot(k record.Key, seq uint64, kind change) (made record.State) {
+	var s record.State
+	n.table.Load(k, &s)
+	made = n.globalState(kind.made(&s))
+	n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, made})
+	return made
+}
+
 // awaited is a write that waits for acknowledgements.
 type awaited struct {
 	key     record.Key
@@ -343,10 +352,7 @@ func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 	if seq == 0 || n.world.err != nil {
 		return
 	}
-	var s record.State
-	n.table.Load(k, &s)
-	made := n.globalState(kind.made(&s))
-	n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, made})
+	made := n.enterDot(k, seq, kind)
 	if n.world.work.IntN(4) == 0 {
 		life := n.life
 		n.world.after(time.Duration(n.world.work.IntN(2000))*time.Microsecond, func() {

@@ -30,6 +30,8 @@ type World struct {
 	free     []*packet
 	captured []capture // datagrams of the past, for replays
 
+	filter func(from, to *Node, frame []byte, multicast bool) bool // of scenarios: false keeps a frame off the network
+
 	origins *record.Origins // of the observer: no node's
 	ledger  ledger
 	nonces  nonces
@@ -195,6 +197,9 @@ func (w *World) transmit(n *Node, data []byte, to netip.AddrPort) {
 }
 
 func (w *World) route(from, to *Node, data []byte, multicast bool) {
+	if w.filter != nil && !w.filter(from, to, data, multicast) {
+		return
+	}
 	w.delays = w.net.arrivals(w.delays[:0], w.now, from.id, to.id, len(data))
 	for _, d := range w.delays {
 		p := w.newPacket(to, from.addr, data, multicast)
