@@ -55,16 +55,20 @@ const node2 = 2
 
 func updates(b *testbed) {
 	nodes := b.hosts(3)
-	last := ""
-	for i := range 300 {
-		m := nodes[i%3]
-		last = fmt.Sprint("version ", i)
-		seq := m.put("s", last)
-		if i%3 == 2 { // the next writer has seen this
-			m.AwaitSync(context.Background(), seq, node2, time.Second)
+	for round := range 100 {
+		for _, m := range nodes { // at the same time: whose stamp is the highest wins
+			m.put("s", fmt.Sprint(m.name, " in round ", round))
 		}
 	}
-	b.allRead(nodes, "s", last) // the highest stamp: each third write was seen by all before the next
+	b.eventually("all read one of the last writes", func() bool {
+		value := nodes[0].held("s")
+		return strings.HasSuffix(value, " in round 99") && nodes[1].held("s") == value && nodes[2].held("s") == value
+	})
+	for _, m := range nodes { // one after the other: the last one wins
+		seq := m.put("s", "last of "+m.name)
+		m.AwaitSync(context.Background(), seq, node2, patience)
+		b.allRead(nodes, "s", "last of "+m.name)
+	}
 }
 
 func (m *member) held(name string) string {
