@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,8 @@ const maxEvents = 1024
 
 // serve runs a node until ctx ends, then drains.
 func serve(ctx context.Context, cli *CLI, host Host) error {
+	room := keepHeapRoom(cli.Serve.MaxMemory)
+	defer runtime.KeepAlive(room)
 	d := &daemon{
 		options: &cli.Serve.Options, origins: cli.Origins, host: host,
 		log: newLogger(host.Stderr, &cli.Serve.Options), events: make(chan engine.Event, maxEvents),
