@@ -117,6 +117,10 @@ func (w *World) differ(a, b *Node) string {
 	if a.root() == b.root() {
 		return ""
 	}
+	return w.differInKeys(a, b)
+}
+
+func (w *World) differInKeys(a, b *Node) string {
 	for _, k := range w.ledger.keys {
 		if x, y := a.describe(k), b.describe(k); x != y {
 			return fmt.Sprintf("key %d/%s: %s, and %s", k.DB, k.Name, x, y)

@@ -172,6 +172,7 @@ func (w *World) strikePause(length time.Duration) {
 	w.stats.Faults[Pause]++
 	w.logNode(n, "stopped for %v", length)
 	n.paused = true
+	n.pauses++
 	life := n.life
 	w.after(length, func() {
 		if n.life == life {
@@ -209,10 +210,10 @@ func (w *World) strikeLeave(length time.Duration) {
 	w.stats.Faults[Leaves]++
 	w.logNode(n, "leaves, back in %v", length)
 	n.leaving = true
-	life := n.life
+	life, pauses := n.life, n.pauses
 	n.step(engine.Leave{})
 	w.after(leaveLimit, func() {
-		if n.life == life && n.runs() && !w.healed {
+		if n.life == life && n.pauses == pauses && !w.healed {
 			w.fail("leave", "%s has not left after %v", nodeName(n.id), leaveLimit)
 		}
 	})
@@ -223,5 +224,5 @@ func (w *World) strikeLeave(length time.Duration) {
 	})
 }
 
-// leaveLimit is how long a drain may take, with some allowance for a node that stops meanwhile.
+// leaveLimit is how long a drain may take.
 const leaveLimit = 3 * time.Second

@@ -27,6 +27,7 @@ type Node struct {
 	life    int // grows with each start and crash: what belongs to an earlier one is void
 	up      bool
 	paused  bool
+	pauses  int
 	leaving bool
 	core    bool // lives on after the healing
 
@@ -274,11 +275,15 @@ func (n *Node) takeEvent(e engine.Event) {
 	case engine.EventLeft:
 		n.crash()
 	case engine.EventDivergence:
-		// It heals, which would hide whatever made it. A transfer that broke leaves state without dots behind, of which
-		// the others may know nothing any more.
-		if n.world.partial > 0 {
+		// It heals, which would hide whatever made it. Two things leave state without its dots behind: a transfer that
+		// broke, and a repair by a node that died before it could send the later dots that its present state shows.
+		if n.world.partial > 0 || n.world.crashes > 0 {
 			return
 		}
-		n.world.fail("promise 2", "%s has the same dots as %s and not the same state", nodeName(n.id), e.Member.Name)
+		why := ""
+		if peer := n.world.byIP[e.Member.Addr]; peer != nil && peer.up {
+			why = n.world.differInKeys(n, peer)
+		}
+		n.world.fail("promise 2", "%s has the same dots as %s and not the same state: %s", nodeName(n.id), e.Member.Name, why)
 	}
 }
