@@ -159,20 +159,36 @@ func roomTable() string {
 	return b.String() + "\n"
 }
 
-// TestLinksInThePagesLead follows the links from the pages to files of this tree.
+// TestLinksInThePagesLead follows the links from the pages to files of this tree and to their headings.
 func TestLinksInThePagesLead(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)
 	for _, page := range pages(t) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+			to := page
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(page), m[1])
+			}
+			there, err := os.ReadFile(to)
+			if err != nil {
 				t.Errorf("%s links to %s: %v", filepath.Base(page), m[1], err)
+			} else if m[2] != "" && !slices.Contains(anchors(string(there)), m[2]) {
+				t.Errorf("%s links to %s#%s, which has no such heading", filepath.Base(page), m[1], m[2])
 			}
 		}
 	}
+}
+
+// anchors are the names that a page's headings get where it is shown.
+func anchors(page string) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // TestNamesAreFoundInPages plants what the tests above look for.
@@ -180,6 +196,9 @@ func TestNamesAreFoundInPages(t *testing.T) {
 	got := namedIn("held by `TestOne`, `FuzzTwo` and `TestThree/a thing`, in `internal/sim`; `Testing` is none")
 	if want := []string{"TestOne", "FuzzTwo", "TestThree", `"a thing"`}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
+	}
+	if got := anchors("# One\n\n### 2. Two, and `three`\nnone\n"); !slices.Equal(got, []string{"one", "2-two-and-three"}) {
+		t.Errorf("found the headings %q", got)
 	}
 }
 
