@@ -7,6 +7,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// runAsBinary makes the test binary behave as sessioncast itself, race detector included.
+const runAsBinary = "RUN_AS_SESSIONCAST"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsBinary) != "" {
 		os.Exit(run())

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -22,8 +24,6 @@ import (
 	"github.com/sessioncast/sessioncast/internal/admin"
 )
 
-// runAsBinary makes the test binary behave as sessioncast itself, race detector included.
-const runAsBinary = "RUN_AS_SESSIONCAST"
 
 // patience is how long real processes on a busy machine may take for what normally takes milliseconds.
 const patience = 20 * time.Second

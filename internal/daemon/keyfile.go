@@ -18,6 +18,7 @@ func FindOrCreateKey(o *Options, host Host) (FoundKey, error) {
 	found, err := keyfile.FindOrCreate(keyfile.Query{
 		Insecure: o.Insecure, Path: o.KeyFile, Value: host.getenv(keyfile.Variable),
 		SystemPath: host.SystemKey, UID: host.UID, UserConfigDir: host.UserConfigDir,
+		Credentials: host.getenv("CREDENTIALS_DIRECTORY"),
 	})
 	if errors.Is(err, keyfile.ErrVariable) {
 		err = &UsageError{err}

@@ -199,3 +199,20 @@ func TestSecondHostLineCopiesTheFileAndRepeatsWhatTheClusterShares(t *testing.T)
 		}
 	}
 }
+
+func TestKeyHandedOverBySystemdMayShowItsAccessList(t *testing.T) {
+	host, _ := keyHost(t)
+	path := filepath.Join(t.TempDir(), "key")
+	writeKey(t, path, "7", 0o440)
+	if _, err := FindOrCreateKey(&Options{KeyFile: path}, host); !errors.Is(err, keyfile.ErrReadable) {
+		t.Errorf("anywhere else: %v", err)
+	}
+	host.Env = append(host.Env, "CREDENTIALS_DIRECTORY="+filepath.Dir(path))
+	if k, err := FindOrCreateKey(&Options{KeyFile: path}, host); err != nil || firstByte(t, k) != 0x77 {
+		t.Errorf("from systemd: %v", err)
+	}
+	writeKey(t, path, "7", 0o444)
+	if _, err := FindOrCreateKey(&Options{KeyFile: path}, host); !errors.Is(err, keyfile.ErrReadable) {
+		t.Errorf("readable by all: %v", err)
+	}
+}

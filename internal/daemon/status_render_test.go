@@ -33,8 +33,10 @@ func healthyStatus() *admin.Status {
 
 func TestStatusReadsWellIn80Columns(t *testing.T) {
 	for name, change := range map[string]func(*admin.Status){
-		"healthy":  func(*admin.Status) {},
-		"starting": func(s *admin.Status) { *s = admin.Status{Verdict: "Starting.", Node: "web-1", State: "starting", Ack: "1"} },
+		"healthy": func(*admin.Status) {},
+		"starting": func(s *admin.Status) {
+			*s = admin.Status{Verdict: "Starting.", Node: "web-1", State: "starting", Ack: "1"}
+		},
 		"trouble": func(s *admin.Status) {
 			s.Cluster, s.Clients, s.Admin = "shop", []string{"127.0.0.1:6379", "unix:///run/sessioncast/redis.sock", "127.0.0.1:6380"}, ""
 			s.Verdict = "1 of 3 members synced, 18,204 sessions, loss up to 12 % (repaired); web-2 is suspect, last heard 3 s ago, web-3 is dead, last heard 12 s ago."

@@ -55,6 +55,7 @@ type Query struct {
 	SystemPath    string                 // looked at for root
 	UID           int                    // of this process
 	UserConfigDir func() (string, error) // as os.UserConfigDir
+	Credentials   string                 // folder that systemd made for this service's secrets; may be empty
 }
 
 // FindOrCreate finds the cluster key: in the file named by the configuration, in Variable, in SystemPath for root, in
@@ -64,7 +65,7 @@ func FindOrCreate(q Query) (Found, error) {
 	case q.Insecure:
 		return Found{Keys: []seal.Key{seal.InsecureKey()}, From: "--insecure"}, nil
 	case q.Path != "":
-		return foundIn(q.Path, "")
+		return foundNamed(q)
 	case q.Value != "":
 		return fromVariable(q.Value)
 	}
@@ -110,8 +111,19 @@ func userKey(configDir func() (string, error)) (Found, error) {
 // HomePath is where the key stands below a home folder that sets nothing else.
 const HomePath = ".config/sessioncast/key"
 
-func foundIn(path, home string) (Found, error) {
-	keys, err := readKeyFile(path)
+// foundNamed reads the file named by the configuration. One that systemd hands to the service may show a group's right to
+// read: the trace of an access list that names this service's user only.
+func foundNamed(q Query) (Found, error) {
+	if q.Credentials != "" && filepath.Dir(q.Path) == filepath.Clean(q.Credentials) {
+		return foundWith(q.Path, "", 0o037)
+	}
+	return foundIn(q.Path, "")
+}
+
+func foundIn(path, home string) (Found, error) { return foundWith(path, home, 0o077) }
+
+func foundWith(path, home string, forbidden fs.FileMode) (Found, error) {
+	keys, err := readKeyFile(path, forbidden)
 	if err != nil {
 		return Found{}, err
 	}
@@ -124,7 +136,7 @@ func foundIn(path, home string) (Found, error) {
 
 // readKeyFile reads a key file and refuses one that others may read. It looks at the file it has opened, so that the
 // file judged is the file read.
-func readKeyFile(path string) ([]seal.Key, error) {
+func readKeyFile(path string, forbidden fs.FileMode) ([]seal.Key, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no key file: %w; make one with: sessioncast key new --out %s", err, Quote(path))
@@ -137,7 +149,7 @@ func readKeyFile(path string) ([]seal.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+	if mode := info.Mode().Perm(); mode&forbidden != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: %s has mode %04o; run: chmod 600 %s", ErrReadable, path, mode, Quote(path))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))

@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// reported is what a daemon logs of the events, without the times.
+func reported(events ...engine.Event) string {
+	var b bytes.Buffer
+	d := &daemon{options: &Options{}, log: newLogger(&b, &Options{LogLevel: "info", LogFormat: "text"}), key: FoundKey{}}
+	for _, e := range events {
+		d.report(e)
+	}
+	lines := strings.Split(b.String(), "\n")
+	for i, line := range lines {
+		if _, rest, found := strings.Cut(line, " "); found {
+			lines[i] = rest
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+var (
+	webOrigin = record.Origin{Node: record.NodeID{0xab, 0xcd}}
+	webAddr   = netip.MustParseAddrPort("10.0.1.5:4000")
+)
+
+func entered(s wire.MemberState) engine.Event {
+	m := engine.Member{Origin: webOrigin, Name: "web-2", State: s, Silence: 3 * time.Second, Sessions: 7}
+	return engine.Event{Kind: engine.EventMember, State: s, Member: m, Addr: webAddr}
+}
+
+func TestAPeersLifeIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		states []wire.MemberState
+		want   []string
+	}{
+		"comes and leaves": {[]wire.MemberState{wire.Joining, wire.Synced, wire.Leaving, wire.Dead},
+			[]string{"INFO  peer heard, joining", "INFO  peer synced", "INFO  peer leaving", "INFO  peer left"}},
+		"is heard synced, and dies": {[]wire.MemberState{wire.Synced, wire.Suspect, wire.Dead},
+			[]string{"INFO  peer heard, synced", "WARN  peer silent, probing it", "WARN  peer dead"}},
+		"comes back": {[]wire.MemberState{wire.Synced, wire.Suspect, wire.Synced, wire.Suspect, wire.Dead, wire.Joining},
+			[]string{"INFO  peer heard, synced", "WARN  peer silent, probing it", "INFO  peer heard again, synced", "WARN  peer silent, probing it",
+				"WARN  peer dead", "INFO  peer heard again, joining"}},
+		"is replaced": {[]wire.MemberState{wire.Synced, wire.Dead}, []string{"INFO  peer heard, synced", "INFO  peer gone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var events []engine.Event
+			for _, s := range c.states {
+				events = append(events, entered(s))
+			}
+			lines := strings.Split(strings.TrimSpace(reported(events...)), "\n")
+			if len(lines) != len(c.want) {
+				t.Fatalf("logged %q", lines)
+			}
+			for i, line := range lines {
+				if !strings.HasPrefix(line, c.want[i]) || !strings.Contains(line, "peer=web-2 address=10.0.1.5:4000") {
+					t.Errorf("line %d: %s, want %s", i, line, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestWhoSaidGoodbyeIsKnown(t *testing.T) {
+	var r roster
+	for _, s := range []wire.MemberState{wire.Synced, wire.Dead} {
+		r.enter(webOrigin, s)
+	}
+	if r.HasLeft(webOrigin) {
+		t.Error("who died is said to have left")
+	}
+	for _, s := range []wire.MemberState{wire.Synced, wire.Leaving, wire.Dead, wire.Dead} {
+		r.enter(webOrigin, s)
+	}
+	if !r.HasLeft(webOrigin) {
+		t.Error("who left is said to have died")
+	}
+	if r.Known(webOrigin) <= 0 || r.Known(record.Origin{}) != 0 {
+		t.Error("how long members are known is wrong")
+	}
+}
+
+func TestARosterIsBounded(t *testing.T) {
+	var r roster
+	for i := range 2 * maxRoster {
+		r.enter(record.Origin{Node: record.NodeID{byte(i), byte(i >> 8)}}, wire.Synced)
+	}
+	if n := len(r.members); n > maxRoster+1 {
+		t.Errorf("%d members remembered", n)
+	}
+}
+
+func TestEventsSayWhatToDo(t *testing.T) {
+	for kind, want := range map[engine.EventKind]string{
+		engine.EventDivergence: "WARN  a peer held other sessions", engine.EventDuplicate: "ERROR two running nodes have one name: give one of them another --name",
+		engine.EventClockAhead: "run an NTP client", engine.EventConfig: "compare sessioncast config show", engine.EventJoining: "INFO  joining",
+	} {
+		e := entered(wire.Synced)
+		e.Kind = kind
+		if got := reported(e); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+			t.Errorf("event %d: %s", kind, got)
+		}
+	}
+}
+
+func TestAnotherKeyIsSaidOncePerAddress(t *testing.T) {
+	other := engine.Event{Kind: engine.EventOtherKey, Addr: webAddr}
+	again := engine.Event{Kind: engine.EventOtherKey, Addr: netip.AddrPortFrom(webAddr.Addr(), 4001)}
+	elsewhere := engine.Event{Kind: engine.EventOtherKey, Addr: netip.MustParseAddrPort("10.0.1.6:4000")}
+	if got := reported(other, again, elsewhere, other); strings.Count(got, "another cluster key") != 2 {
+		t.Error(got)
+	}
+}
+
+func TestEventsNeverWaitForTheLog(t *testing.T) {
+	d := &daemon{events: make(chan engine.Event, 2), log: slog.New(slog.DiscardHandler)}
+	for range 5 {
+		d.tell(engine.Event{})
+	}
+	if n := d.eventsLost.Load(); n != 3 {
+		t.Errorf("%d events counted as lost, want 3", n)
+	}
+}
+
+func TestFindingsAreToldOnceAndOnlyWhenTheyLast(t *testing.T) {
+	var w worries
+	loss, insecure := admin.Finding{Key: "loss web-2", Text: "loss"}, admin.Finding{Key: "insecure", Text: "insecure"}
+	for i, step := range []struct {
+		there []admin.Finding
+		want  int
+	}{{[]admin.Finding{loss, insecure}, 0}, {[]admin.Finding{loss, insecure}, 1}, {[]admin.Finding{loss}, 0}, {nil, 0}, {[]admin.Finding{loss}, 0}, {[]admin.Finding{loss}, 1}} {
+		if got := w.look(step.there); len(got) != step.want {
+			t.Errorf("step %d: told %q, want %d", i, got, step.want)
+		}
+	}
+}
