@@ -39,7 +39,7 @@ func needApp(t *testing.T) {
 		}
 	}
 	packages.Do(func() {
-		if _, err := os.Stat("app/node_modules/.package-lock.json"); err == nil {
+		if installed() {
 			return
 		}
 		cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
@@ -51,6 +51,16 @@ func needApp(t *testing.T) {
 	if packages.err != nil {
 		t.Fatal(packages.err)
 	}
+}
+
+// installed tells whether what npm ci left is newer than what it is made from.
+func installed() bool {
+	lock, err := os.Stat("app/package-lock.json")
+	if err != nil {
+		return false
+	}
+	left, err := os.Stat("app/node_modules/.package-lock.json")
+	return err == nil && left.ModTime().After(lock.ModTime())
 }
 
 // server is one web server: the app and the daemon beside it.
