@@ -2,6 +2,7 @@ package table
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"testing"
 
@@ -40,6 +41,9 @@ func (s *shardedMap) put(name string, value []byte) {
 	copy(c, value)
 	sh := &s.shards[maphash.String(s.seed, name)&255]
 	sh.Lock()
+	if _, ok := sh.m[name]; !ok {
+		name = strings.Clone(name) // as must whoever reads names from a connection
+	}
 	sh.m[name] = c
 	sh.Unlock()
 }

@@ -9,8 +9,11 @@ import (
 )
 
 const (
-	never   = math.MaxInt64 // no moment in Unix milliseconds
-	minBits = 3             // the smallest bucket that holds anything has 8 slots
+	never = math.MaxInt64 // no moment in Unix milliseconds
+
+	few     = 4 // a bucket keeps so many entries in itself, all with the home 0,
+	fewBits = 0
+	minBits = 3 // and more in slots of their own, at least 8
 )
 
 // bucket is a share of the keys. Its slots are a linear-probing table indexed by the hash's bits below the bucket's
@@ -19,14 +22,16 @@ const (
 type bucket struct {
 	mu    sync.Mutex
 	slots []slot
-	n     int   // slots in use
-	bits  uint8 // log2 of the slots without the tail
-	wakes wakeHeap
+	n     atomic.Int32 // slots in use; changed under the lock only
+	bits  uint8        // log2 of the slots without the tail
+	wakes *wakeHeap    // nil: there never were any
 
-	used atomic.Int32  // n, readable without the lock
 	next atomic.Int64  // when the sweeper has something to do here; never: nothing
 	sum  atomic.Uint64 // of the entries' fingerprints
-	_    [24]byte      // 128 bytes: neighbours do not share cache lines
+
+	// With this a bucket has 128 bytes, so that neighbours do not share cache lines. A large table only touches the first
+	// half; in a small one nothing lies behind one more pointer.
+	own [few]slot
 }
 
 type slot struct {
@@ -69,13 +74,15 @@ func (b *bucket) indexOf(hash uint64, e *entry) int {
 }
 
 func (b *bucket) insert(hash uint64, e *entry) {
-	if len(b.slots) == 0 {
+	switch n := int(b.n.Load()); {
+	case n == 0:
+		b.resize(fewBits)
+	case b.bits == fewBits && n == few:
 		b.resize(minBits)
-	} else if b.n >= 3<<b.bits>>2 {
+	case b.bits > fewBits && n >= 3<<b.bits>>2:
 		b.resize(b.bits + 1)
 	}
-	b.n++
-	b.used.Store(int32(b.n))
+	b.n.Add(1)
 	carry := slot{hash, e}
 	for i := b.seek(hash); i < len(b.slots); i++ {
 		b.slots[i], carry = carry, b.slots[i]
@@ -93,21 +100,26 @@ func (b *bucket) remove(hash uint64, e *entry) {
 		i++
 	}
 	b.slots[i] = slot{}
-	b.n--
-	b.used.Store(int32(b.n))
-	switch {
-	case b.n == 0:
+	switch n := int(b.n.Add(-1)); {
+	case n == 0:
 		b.slots, b.bits = nil, 0
-	case b.bits > minBits && b.n < 1<<b.bits>>3:
+	case b.bits == minBits && n == few/2:
+		b.resize(fewBits)
+	case b.bits > minBits && n < 1<<b.bits>>3:
 		b.resize(b.bits - 1)
 	}
 }
 
+// resize lays the entries out anew.
 func (b *bucket) resize(bits uint8) {
 	old := b.slots
 	size := 1 << bits
 	b.bits = bits
-	b.slots = make([]slot, size, size+size>>5+minBits)
+	if bits == fewBits {
+		b.slots = b.own[:size]
+	} else {
+		b.slots = make([]slot, size, size+size>>5+minBits)
+	}
 	free := 0
 	for _, s := range old {
 		if s.e == nil {
@@ -119,6 +131,9 @@ func (b *bucket) resize(bits uint8) {
 		}
 		b.slots[at] = s
 		free = at + 1
+	}
+	if bits == minBits {
+		clear(b.own[:]) // they have moved out
 	}
 }
 

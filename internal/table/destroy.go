@@ -139,7 +139,7 @@ func (t *Table) dropKilled(now int64, db uint8, remote bool) {
 	var dots []logged
 	for i := range t.buckets {
 		b := &t.buckets[i]
-		if b.used.Load() == 0 {
+		if b.n.Load() == 0 {
 			continue
 		}
 		b.mu.Lock()
@@ -177,7 +177,7 @@ func (b *bucket) underFloor(hit []slot, db uint8, floor hlc.Stamp) []slot {
 func (t *Table) each(visit func(b *bucket, hash uint64, e *entry)) {
 	for i := range t.buckets {
 		b := &t.buckets[i]
-		if b.used.Load() == 0 {
+		if b.n.Load() == 0 {
 			continue
 		}
 		b.mu.Lock()

@@ -59,9 +59,9 @@ func (h wakeHeap) init() {
 }
 
 // first is the earliest moment, never for none.
-func (h wakeHeap) first() int64 {
-	if len(h) == 0 {
+func (h *wakeHeap) first() int64 {
+	if h == nil || len(*h) == 0 {
 		return never
 	}
-	return h[0].at
+	return (*h)[0].at
 }

@@ -191,8 +191,8 @@ func (n *node) audit() {
 			}
 			return true
 		})
-		if used != b.n || sum != b.sum.Load() {
-			n.t.Fatalf("bucket %d: %d of %d entries, sum %x of %x", i, used, b.n, sum, b.sum.Load())
+		if used != int(b.n.Load()) || sum != b.sum.Load() {
+			n.t.Fatalf("bucket %d: %d of %d entries, sum %x of %x", i, used, b.n.Load(), sum, b.sum.Load())
 		}
 		sums += int64(sum)
 		b.mu.Unlock()

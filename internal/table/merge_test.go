@@ -160,7 +160,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		t.Fatalf("%d bytes, %+v", n.Bytes(), n.Stats())
 	}
 	for i := range n.buckets {
-		if n.buckets[i].slots != nil || len(n.buckets[i].wakes) != 0 {
+		if b := &n.buckets[i]; b.slots != nil || b.own != [few]slot{} || b.wakes.first() != never {
 			t.Fatalf("bucket %d keeps slots or wakes", i)
 		}
 	}

@@ -36,7 +36,7 @@ func (t *Table) Chunk(cursor uint64, maxBytes int, want func(bucket int) bool,
 	next, done = 0, true
 	for i := int(cursor >> (64 - bucketBits)); i < Buckets && done; i++ {
 		b := &t.buckets[i]
-		if b.used.Load() == 0 || want != nil && !want(i) {
+		if b.n.Load() == 0 || want != nil && !want(i) {
 			continue
 		}
 		b.mu.Lock()
@@ -110,7 +110,7 @@ func (t *Table) Scan(now int64, db int, cursor uint64, count int, emit func(name
 	from := cursor << scanShift
 	for i := int(from >> (64 - bucketBits)); i < Buckets && !s.stopped; i++ {
 		b := &t.buckets[i]
-		if b.used.Load() == 0 {
+		if b.n.Load() == 0 {
 			continue
 		}
 		b.mu.Lock()
@@ -171,7 +171,7 @@ func (t *Table) Random(now int64, db int, r uint64) (name string, ok bool) {
 	first := int(r >> (64 - bucketBits))
 	for i := 0; i <= Buckets && !ok; i++ {
 		b := &t.buckets[(first+i)%Buckets]
-		if b.used.Load() == 0 {
+		if b.n.Load() == 0 {
 			continue
 		}
 		from := uint64(0)

@@ -132,8 +132,11 @@ func (b *bucket) schedule(hash uint64, e *entry, at int64) {
 		return
 	}
 	e.wake = max(at, 1)
+	if b.wakes == nil {
+		b.wakes = new(wakeHeap)
+	}
 	b.wakes.push(wake{e.wake, hash})
-	if len(b.wakes) > 2*b.n+64 {
+	if len(*b.wakes) > 2*int(b.n.Load())+64 {
 		b.dropStaleWakes()
 	}
 	b.next.Store(b.wakes.first())
@@ -141,10 +144,10 @@ func (b *bucket) schedule(hash uint64, e *entry, at int64) {
 
 // dropStaleWakes rebuilds the heap when most of it belongs to entries that are gone or queued anew.
 func (b *bucket) dropStaleWakes() {
-	b.wakes = b.wakes[:0]
+	*b.wakes = (*b.wakes)[:0]
 	b.walk(0, func(hash uint64, e *entry) bool {
 		if e.wake != 0 {
-			b.wakes = append(b.wakes, wake{e.wake, hash})
+			*b.wakes = append(*b.wakes, wake{e.wake, hash})
 		}
 		return true
 	})

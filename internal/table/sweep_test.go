@@ -84,8 +84,8 @@ func TestStaleWakesDoNotPileUp(t *testing.T) {
 		n.put("s", "x", n.dueIn(hour-i))
 	}
 	b := n.bucket(n.hash(key("s")))
-	if len(b.wakes) > 2*b.n+65 {
-		t.Fatalf("%d wakes for %d entries", len(b.wakes), b.n)
+	if len(*b.wakes) > 2*int(b.n.Load())+65 {
+		t.Fatalf("%d wakes for %d entries", len(*b.wakes), b.n.Load())
 	}
 	n.audit()
 }

@@ -91,7 +91,7 @@ func New(cfg Config) *Table {
 // hashed where it lies.
 func (t *Table) hash(k record.Key) uint64 {
 	s := &t.secrets[k.DB%keySpaces]
-	return siphash.Hash(s[0], s[1], unsafe.Slice(unsafe.StringData(k.Name), len(k.Name)))
+	return sipHash(s[0], s[1], unsafe.Slice(unsafe.StringData(k.Name), len(k.Name)))
 }
 
 // deriveSecrets makes the hash keys of all databases and floors from the cluster's secret.
