@@ -24,7 +24,6 @@ import (
 	"github.com/sessioncast/sessioncast/internal/admin"
 )
 
-
 // patience is how long real processes on a busy machine may take for what normally takes milliseconds.
 const patience = 20 * time.Second
 

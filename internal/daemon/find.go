@@ -74,7 +74,8 @@ func askNamed(ctx context.Context, name NodeName, host Host) (answer, error) {
 
 // askAll asks every daemon that has a socket where this user's or the system's are.
 func askAll(ctx context.Context, host Host) (answers []answer, err error) {
-	for _, path := range host.allSockets() {
+	paths, err := host.allSockets()
+	for _, path := range paths {
 		s, body, askErr := admin.Ask(ctx, path)
 		if askErr != nil {
 			err = worthTelling(err, askErr)
@@ -85,18 +86,21 @@ func askAll(ctx context.Context, host Host) (answers []answer, err error) {
 	return answers, err
 }
 
-// allSockets lists the sockets of whatever daemons there are.
-func (h Host) allSockets() (paths []string) {
+// allSockets lists the sockets of whatever daemons there are, and says which folder this user may not look into.
+func (h Host) allSockets() (paths []string, err error) {
 	for _, dir := range h.runtimeDirs() {
 		dir = filepath.Join(dir, "sessioncast")
-		entries, _ := os.ReadDir(dir)
+		entries, readErr := os.ReadDir(dir)
+		if errors.Is(readErr, fs.ErrPermission) {
+			err = fmt.Errorf("%s belongs to another user, perhaps the daemon's: ask as that user or as root", dir)
+		}
 		for _, e := range entries {
 			if e.Type() == fs.ModeSocket && strings.HasSuffix(e.Name(), ".sock") && len(paths) < maxSockets {
 				paths = append(paths, filepath.Join(dir, e.Name()))
 			}
 		}
 	}
-	return paths
+	return paths, err
 }
 
 func names(answers []answer) (list []string) {

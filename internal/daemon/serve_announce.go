@@ -49,7 +49,7 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 		acks: ackText(o), secondHost: d.key.SecondHost(o, d.origins), firewall: l.FirewallLines(), advice: l.Advice(),
 	}
 	a.asked, a.got = l.ReceiveBuffer()
-	if d.clients != nil {
+	if a.clients = []string{}; d.clients != nil {
 		a.clients = d.clients.Addrs()
 	}
 	return a

@@ -106,3 +106,20 @@ func TestForeignClustersDoNotMeet(t *testing.T) {
 		t.Fatalf("told %d times of the other key, want once", told)
 	}
 }
+
+func TestANodeAloneSendsItsWritesToNobodyAndGivesThemToWhoComes(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	for i := range 100 {
+		b.put(0, fmt.Sprint("s", i), "x")
+		b.run(time.Millisecond)
+	}
+	if got := b.nodes[0].m.Counters().DataOut; got != 0 {
+		t.Errorf("%d frames of changes sent to nobody", got)
+	}
+	b.add("cluster")
+	b.run(2 * time.Second)
+	for i := range 100 {
+		b.want(fmt.Sprint("s", i), "x")
+	}
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -45,6 +46,10 @@ func (m *Machine) takeWrote() {
 	o := m.origin(m.self)
 	o.held.AddRange(first, high)
 	o.announced = high
+	m.beat.data(m.now)
+	if !m.anyoneLive() { // who comes later lacks these dots with all that were before, and asks
+		return
+	}
 	if high-first >= ringDots { // the log forgot the oldest: peers pull them
 		m.count.BacklogDropped += high - first - ringDots + 1
 		first = high - ringDots + 1
@@ -54,7 +59,6 @@ func (m *Machine) takeWrote() {
 			m.soil(k, seq, touch)
 		}
 	}
-	m.beat.data(m.now)
 }
 
 // soil adds a change to the backlog.
@@ -130,6 +134,10 @@ func (m *Machine) pollPush() {
 	if len(m.push.queue) == 0 {
 		m.push.queue = m.push.queue[:0:cap(m.push.queue)]
 	}
+}
+
+func (m *Machine) anyoneLive() bool {
+	return slices.ContainsFunc(m.members.list, (*peer).live)
 }
 
 // pushFrame sends as many changes as fit into one frame, or starts to send one that does not fit into any.
