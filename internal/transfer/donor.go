@@ -31,6 +31,7 @@ type Donor struct {
 	BatchBytes int // read from the table at a time, about; may be lowered before the first Next
 
 	Keys    uint64 // records sent so far
+	Floors  uint64 // of those sent once more at the end
 	Skipped uint64 // buckets left out so far, because the puller has them alike
 }
 
@@ -40,6 +41,7 @@ type stage uint8
 const (
 	sendOffer stage = iota
 	sendChunks
+	sendFloors
 	sendEnd
 	sentAll
 )
@@ -80,9 +82,12 @@ func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte,
 		body = append(dst, d.ready[0]...)
 		d.ready = d.ready[1:]
 		if len(d.ready) == 0 && d.cursor == lastCursor {
-			d.stage = sendEnd
+			d.stage = sendFloors
 		}
 		return wire.StreamTypeChunk, body, true
+	case sendFloors:
+		d.stage = sendEnd
+		return wire.StreamTypeChunk, d.floors(dst, t), true
 	case sendEnd:
 		d.stage = sentAll
 	}
@@ -112,6 +117,20 @@ func (d *Donor) read(t hlc.Stamp) {
 	d.cursor = next
 	d.ready = append(d.ready, d.builder.Chunk(next))
 	d.item = wire.Item{Kind: wire.KindState} // keep nothing of the table's
+}
+
+// floors makes a chunk of every database's floor, of which one raised meanwhile may stand behind the cursor: what it
+// killed was not sent, so the puller, which will count all that was offered as held, has to know why.
+func (d *Donor) floors(dst []byte, t hlc.Stamp) []byte {
+	d.builder.Reset(dst, t)
+	for db := range uint8(record.Databases) {
+		d.item.Key = record.FloorKey(db)
+		if d.table.Load(d.item.Key, &d.item.State) {
+			d.builder.Add(&d.item)
+			d.Floors++
+		}
+	}
+	return d.builder.Chunk(lastCursor)
 }
 
 // wants reports whether the puller lacks something of a bucket. The puller's fingerprint is older than the offer, and

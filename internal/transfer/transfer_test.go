@@ -195,6 +195,29 @@ func TestWhatWasOfferedComesAlthoughTheDonorWritesMeanwhile(t *testing.T) {
 	})
 }
 
+func TestAFlushMeanwhileComesWithWhatItKilled(t *testing.T) {
+	donor, taker := newNode(1, 0), newNode(2, 0)
+	for i := range 40 {
+		donor.put(fmt.Sprint(i), "value")
+	}
+	d, k := taker.pull(t, donor, 0, false)
+	d.BatchBytes = 1
+	for range 20 {
+		step(t, d, k, donor, taker)
+	}
+	donor.wall++
+	if _, err := donor.Flush(donor.wall, 0); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, d, k, donor, taker)
+	if donor.Root() != taker.Root() {
+		t.Error("the taker lacks the floor, or shows what it killed")
+	}
+	if d.Floors != 1 {
+		t.Errorf("%d floors sent at the end", d.Floors)
+	}
+}
+
 func TestBucketsThatAgreeAreSkipped(t *testing.T) {
 	donor, taker := newNode(1, 0), newNode(2, 0)
 	for i := range 5000 {
