@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
@@ -89,7 +90,7 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 
 func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
 	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) ||
-		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) {
+		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) || n.world.flushed(k, b.ID.At) {
 		return true
 	}
 	for i := range mine.Births {
@@ -97,6 +98,17 @@ func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) 
 		if m.ID == b.ID {
 			o := n.world.origins
 			return !o.Later(b.Value.Version, m.Value.Version) && !o.Later(b.Deadline.Version, m.Deadline.Version)
+		}
+	}
+	return false
+}
+
+// flushed reports whether any node has made a floor above the birth. Whoever repairs the birth's dot knowing that floor
+// has nothing to send, and the floor comes with a dot of its own.
+func (w *World) flushed(k record.Key, id hlc.Stamp) bool {
+	for _, t := range w.ledger.of(record.FloorKey(k.DB)).tombs {
+		if id <= t.At {
+			return true
 		}
 	}
 	return false

@@ -127,7 +127,7 @@ func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *his
 			n.broken("promise 3", k, "birth %v is visible under its database's floor", b.ID)
 		}
 	}
-	hash, written := h.values[n.global(b.Value.Version)]
+	hash, written := h.values[writeID{id, n.global(b.Value.Version)}]
 	switch {
 	case !written || hash != b.Value.Hash:
 		n.broken("promise 8", k, "has a value that nobody wrote to this key")

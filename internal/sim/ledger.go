@@ -18,7 +18,7 @@ type ledger struct {
 // history is everything that was done to a key.
 type history struct {
 	births    map[record.Version]birthFact
-	values    map[record.Version]uint64 // content hash
+	values    map[writeID]uint64 // content hash
 	deadlines map[record.Version]record.Deadline
 	tombs     []record.Tombstone // every one that a destroy made
 }
@@ -30,6 +30,10 @@ type dotFact struct {
 	key    record.Key
 	made   record.State
 }
+
+// writeID names a write. A version alone does not: a node whose birth dies of a tombstone that another node made without
+// knowing its last write uses that write's stamp again, in the next birth. There it meets nothing of its like.
+type writeID struct{ birth, version record.Version }
 
 type birthFact struct {
 	weak bool
@@ -50,7 +54,7 @@ func (l *ledger) of(k record.Key) *history {
 	if h == nil {
 		h = &history{
 			births:    make(map[record.Version]birthFact),
-			values:    make(map[record.Version]uint64),
+			values:    make(map[writeID]uint64),
 			deadlines: make(map[record.Version]record.Deadline),
 		}
 		l.known[k] = h
@@ -69,7 +73,7 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 			h.births[n.global(b.ID)] = birthFact{weak: b.Weak, seq: b.Seq}
 		}
 		if b.Value.By == self {
-			h.values[n.global(b.Value.Version)] = b.Value.Hash
+			h.values[writeID{n.global(b.ID), n.global(b.Value.Version)}] = b.Value.Hash
 		}
 		if b.Deadline.By == self {
 			h.deadlines[n.global(b.Deadline.Version)] = b.Deadline

@@ -58,8 +58,6 @@ var mutants = []mutant{
 		"return hlc.Stamp(t.floors[db].Load())", "return 0"},
 	{"tombstones are forgotten at once", "record/record.go",
 		"return max(at, hold).Add(life+2*maxSkew).Millis() + Pad(life.Milliseconds())", "return at.Millis()"},
-	{"a flush is repaired as nothing", "engine/push.go",
-		"it.Key, it.Kind = floor, wire.KindState", "return"},
 	{"acknowledged before it is merged", "engine/receive.go",
 		"if !m.merge(it) {", "if m.merge(it); false {"},
 }
