@@ -176,8 +176,17 @@ func (o *op) create(w *Write, value []byte) {
 		due = 0
 	}
 	o.setDeadline(&birth, version, due, 0)
-	in := record.State{Births: []record.Birth{birth}}
-	o.t.cfg.Origins.Merge(&o.e.state, &in, o.floor)
+	o.bear(&birth)
+}
+
+// bear adds a birth made here. Its stamp is above all that is known of the key, so nothing kills it; it may crowd out
+// an older one. An entry's first birth goes where the entry has room for it.
+func (o *op) bear(b *record.Birth) {
+	if s := &o.e.state; len(s.Births) == 0 {
+		s.Births = append(s.Births, *b)
+		return
+	}
+	o.t.cfg.Origins.Merge(&o.e.state, &record.State{Births: []record.Birth{*b}}, o.floor)
 }
 
 func newValue(v record.Version, typ uint8, owner string, data []byte) record.Value {
