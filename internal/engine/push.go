@@ -136,6 +136,12 @@ func (m *Machine) pollPush() {
 	}
 }
 
+// Unhurried reports whether new local changes need not be told at once, by Wrote: nobody would hear them, or they would
+// wait for the company of others. Deadline covers them in either case.
+func (m *Machine) Unhurried() bool {
+	return !m.anyoneLive() || len(m.push.queue) > 0 && m.push.flushAt.After(m.now)
+}
+
 func (m *Machine) anyoneLive() bool {
 	return slices.ContainsFunc(m.members.list, (*peer).live)
 }

@@ -10,8 +10,14 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-// wrote is the table's hook after a local write.
+// wrote is the table's hook after a local write. Most writes of a flood find the driver about to look anyway.
 func (n *Node) wrote() {
+	if !n.unhurried.Load() {
+		n.wakeDriver()
+	}
+}
+
+func (n *Node) wakeDriver() {
 	select {
 	case n.wake <- struct{}{}:
 	default: // the driver is awake already
@@ -66,10 +72,14 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	now := time.Now()
 	n.core.Lock()
 	m := n.core.machine
+	// Before the machine looks for changes: whoever has read "unhurried" until here has logged its change before.
+	was := n.unhurried.Swap(false)
 	f(m, now)
 	m.Poll(now, out)
+	is := m.Unhurried()
+	n.unhurried.Store(is)
 	deadline := m.Deadline()
-	early := !deadline.IsZero() && (n.core.armed.IsZero() || deadline.Before(n.core.armed))
+	early := !deadline.IsZero() && (n.core.armed.IsZero() || deadline.Before(n.core.armed)) || was && !is
 	if isDriver || early {
 		n.core.armed = deadline
 	}
@@ -79,7 +89,7 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	n.peers.Store(int32(peers))
 	n.state.Store(uint32(state))
 	if early && !isDriver {
-		n.wrote() // the driver sets its timer anew
+		n.wakeDriver() // it sets its timer anew, and looks for changes
 	}
 	n.carryOut(out)
 	n.outputs.Put(out)

@@ -55,14 +55,15 @@ type Node struct {
 		sync.Mutex
 		batch []link.Datagram
 	}
-	outputs sync.Pool
-	wake    chan struct{}
-	peers   atomic.Int32 // live synced ones
-	state   atomic.Uint32
-	coarse  atomic.Int64  // wall time of the last sweep, Unix milliseconds
-	synced  chan struct{} // closed when first synced
-	left    chan struct{} // closed when the drain is over
-	once    struct{ synced, left, closed sync.Once }
+	outputs   sync.Pool
+	wake      chan struct{}
+	unhurried atomic.Bool  // a write need not wake the driver
+	peers     atomic.Int32 // live synced ones
+	state     atomic.Uint32
+	coarse    atomic.Int64  // wall time of the last sweep, Unix milliseconds
+	synced    chan struct{} // closed when first synced
+	left      chan struct{} // closed when the drain is over
+	once      struct{ synced, left, closed sync.Once }
 
 	awaits  awaits
 	fetches fetches
