@@ -187,7 +187,7 @@ func TestGarbageMovesCountersAndNothingElse(t *testing.T) {
 	}
 	w.eventually("drops are counted", func() bool {
 		drops := a.status().Counters.Drops
-		return drops["short"]+drops["foreign"] >= 200 && drops["stream_garbage"] > 0 && drops["client_protocol"]+drops["client_http"] > 0
+		return drops["short"]+drops["foreign"]+drops["original"] >= 200 && drops["stream_garbage"] > 0 && drops["client_protocol"]+drops["client_http"] > 0
 	})
 	after := a.status()
 	if after.Verdict != before.Verdict || len(after.Members) != 2 {

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -16,11 +17,12 @@ type Finding struct {
 }
 
 const (
-	lossWarn   = 0.01
-	offsetWarn = 500 * time.Millisecond
-	offsetMax  = 5 * time.Second
-	aloneAfter = 10 * time.Second
-	heardAfter = 3 * time.Second // after a member came, until its first heartbeats must have arrived
+	lossWarn     = 0.01
+	offsetWarn   = 500 * time.Millisecond
+	offsetMax    = 5 * time.Second
+	aloneAfter   = 10 * time.Second
+	joiningAfter = 10 * time.Second
+	heardAfter   = 3 * time.Second // after a member came, until its first heartbeats must have arrived
 )
 
 // Findings looks for what is not as it should be, the gravest first.
@@ -34,7 +36,7 @@ func (r *Reading) Findings() []Finding {
 func (r *Reading) secrecyFindings() (list []Finding) {
 	if r.Insecure {
 		list = append(list, Finding{"insecure",
-			"--insecure is on: whoever reaches the group reads and changes every session. Leave it out to use a cluster key."})
+			"--insecure is on: whoever reaches the group reads, changes and adds sessions. Leave it out to use a cluster key."})
 	}
 	for _, a := range r.Strange {
 		list = append(list, Finding{"key " + a.String(), fmt.Sprintf(
@@ -45,6 +47,9 @@ func (r *Reading) secrecyFindings() (list []Finding) {
 
 func (r *Reading) loadFindings() (list []Finding) {
 	now, before := &r.Counts, &r.Before
+	if r.syncedPeers() == 0 { // nobody waits for what is sent, and what is received is our own
+		before = now
+	}
 	add := func(key string, count uint64, what, format string) {
 		if count > 0 {
 			list = append(list, Finding{key, fmt.Sprintf(format, Count(count, what))})
@@ -52,14 +57,14 @@ func (r *Reading) loadFindings() (list []Finding) {
 	}
 	if full := r.fullPct(); full >= fullWarn {
 		list = append(list, Finding{"full", fmt.Sprintf(
-			"Memory for sessions is %d %% full: new sessions are refused. Raise --max-memory on every node.", full)})
+			"Memory for sessions is %d %% full: new sessions are refused at 100 %%. Raise --max-memory on every node.", full)})
 	}
 	add("acks", now.Engine.AckTimeouts-before.Engine.AckTimeouts, "write",
 		"%s of the last minute returned before --ack "+r.Ack+" peers had confirmed them: a peer is slow, overloaded or unreachable.")
 	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",
 		"The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
 	add("diverged", now.Engine.Divergences-before.Engine.Divergences, "time",
-		"Tables differed %s in the last minute although no change was missing, and were made equal. If it repeats, please report it.")
+		"Tables differed %s in the last minute although no change was missing, and were made equal. That is ordinary after a node died; if it happens without, please report it.")
 	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped, "change",
 		"%s of the last minute found the backlog full and reach the peers by transfer: the network or a peer is too slow for this rate of writes.")
 	add("seal", now.Engine.SealRefused, "frame", "%s could not be encrypted. Restart this node and report it.")
@@ -76,6 +81,9 @@ func (r *Reading) memberFindings() (list []Finding) {
 		if m.State != wire.Dead {
 			list = append(list, r.aboutMember(&m)...)
 		}
+	}
+	if r.State == wire.Joining && r.At.Sub(r.Started) > joiningAfter {
+		list = append(list, r.aboutJoining())
 	}
 	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
 		list = append(list, Finding{"alone", fmt.Sprintf(
@@ -107,6 +115,21 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))
 	}
 	return list
+}
+
+// aboutJoining says why a node does not get the others' sessions, which come by TCP.
+func (r *Reading) aboutJoining() Finding {
+	var donors []string
+	for _, m := range r.present() {
+		if isSyncedPeer(&m) && len(donors) < maxNamed {
+			donors = append(donors, m.Addr.String())
+		}
+	}
+	text := fmt.Sprintf("This node has been joining for %s, with %s.", Ago(r.At.Sub(r.Started)), Count(r.Counts.Engine.FetchesFailed, "failed transfer"))
+	if len(donors) > 0 {
+		text += fmt.Sprintf(" Its peers' sessions come by TCP from %s: let that through the firewalls there, and the answers through the one here.", strings.Join(donors, " or "))
+	}
+	return Finding{"joining", text}
 }
 
 // known is how long m has been there.

@@ -46,8 +46,6 @@ type Reading struct {
 
 // Roster knows what a list of members does not tell.
 type Roster interface {
-	// HasLeft tells whether a dead member said goodbye.
-	HasLeft(o record.Origin) bool
 	// Known is how long a member has been there.
 	Known(o record.Origin) time.Duration
 }

@@ -80,7 +80,10 @@ type Counters struct {
 	DegradedAcks    uint64  `json:"degraded_acks"` // writes that returned before enough peers had confirmed them
 	Transfers       uint64  `json:"transfers"`
 	TransfersFailed uint64  `json:"transfers_failed"`
-	// Drops counts what was thrown away, by kind.
+	RefusedWrites   uint64  `json:"refused_writes"` // of clients: memory full, or this node's clock ahead
+	HeldWrites      uint64  `json:"held_writes"`    // of clients: the session was logged out a moment ago
+	// Drops counts what was thrown away, by kind. "unproven" and "original" are ordinary: the first contact of each peer, and
+	// the question of a starting node for express-session-multicast nodes.
 	Drops map[string]uint64 `json:"drops"`
 }
 
@@ -188,7 +191,7 @@ func (r *Reading) member(m *engine.Member) Member {
 	if m.Self {
 		d.Address, d.SilenceMS = addrText(r.Address), 0
 	}
-	if m.State == wire.Dead && r.Roster != nil && r.Roster.HasLeft(m.Origin) {
+	if m.State == wire.Dead && m.Left {
 		d.State = "left"
 	}
 	return d
@@ -206,6 +209,7 @@ func (r *Reading) counters(members []Member) Counters {
 	c := Counters{
 		Nacks: e.NacksOut, NacksReceived: e.NacksIn, Repairs: e.RepairsIn, RepairsSent: e.RepairsOut, Divergences: e.Divergences,
 		DegradedAcks: e.AckTimeouts, Transfers: e.FetchesStarted, TransfersFailed: e.FetchesFailed, Drops: r.drops(),
+		RefusedWrites: r.Counts.Table.Refused, HeldWrites: r.Counts.Table.Held,
 	}
 	for _, m := range members {
 		if m.live() {
@@ -226,7 +230,7 @@ func (r *Reading) drops() map[string]uint64 {
 		"malformed": e.DropMalformed, "unproven": e.DropUnproven, "original": e.DropOriginal, "own": e.DropOwn, "fragment": e.FragmentDrops,
 		"no_room": e.NoRoom, "backlog": e.BacklogDropped, "repair_budget": e.RepairDenied, "strangers": e.ChallengesDenied,
 		"kernel": l.KernelDrops, "oversize": l.Oversize, "send": l.SendErrors, "too_large": l.TooLarge,
-		"unknown_destroy": t.UnknownDropped, "invalid": t.Invalid, "refused": t.Refused, "held": t.Held,
+		"unknown_destroy": t.UnknownDropped, "invalid": t.Invalid,
 		"stream_refused": s.Refused, "stream_foreign": s.Foreign, "stream_garbage": s.Garbage, "stream_slow": s.Slow,
 		"client_protocol": c.ClosedProtocol, "client_http": c.ClosedHTTP, "client_limit": c.ClosedTooMany,
 		"client_output": c.ClosedOutput, "client_stalled": c.ClosedStalled,

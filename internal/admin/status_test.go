@@ -27,7 +27,7 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"loss", func(r *Reading) { r.Members[1].Loss = 0.0214 }, "3 of 3 members synced, 18,204 sessions, loss up to 2.1 % (repaired)."},
 		{"the loss of the dead counts no more", func(r *Reading) { r.Members[1].Loss, r.Members[1].State = 0.5, wire.Dead },
 			"2 of 3 members synced, 18,204 sessions, no loss; web-2 is dead, last heard 400 ms ago."},
-		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Roster = wire.Dead, everyoneLeft{} },
+		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Members[2].Left = wire.Dead, true },
 			"2 of 2 members synced, 18,204 sessions, no loss."},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = 5 << 30 },
 			"3 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: sessions of other nodes found no room here."},
@@ -63,6 +63,8 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = -700 * time.Millisecond }, "700 ms behind this node's"},
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = 8 * time.Second }, "more than the limit"},
 		{"alone", func(r *Reading) { r.Members = r.Members[:1] }, "No other node is heard"},
+		{"alone", func(r *Reading) { r.Members, r.Counts.Link.KernelDrops = r.Members[:1], 9 }, "No other node is heard"},
+		{"joining", func(r *Reading) { r.State, r.Counts.Engine.FetchesFailed = wire.Joining, 4 }, "4 failed transfers. Its peers' sessions come by TCP from 10.0.1.2:4000 or 10.0.1.3:4000"},
 		{"name web-2", func(r *Reading) { r.Members[2].Name = "web-2" }, "Two running nodes have the name web-2"},
 		{"socket small buffer; sysctl -w x=1", func(r *Reading) { r.Advice = []string{"small buffer; sysctl -w x=1"} }, "Small buffer; sysctl -w x=1"},
 	} {
@@ -87,7 +89,6 @@ func TestOneWayMulticastIsNotSaidOfNewcomers(t *testing.T) {
 
 type newcomers struct{}
 
-func (newcomers) HasLeft(record.Origin) bool        { return false }
 func (newcomers) Known(record.Origin) time.Duration { return time.Millisecond }
 
 func TestOfSeveralRunsOfOneNodeTheLivingIsShown(t *testing.T) {

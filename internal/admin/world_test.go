@@ -37,9 +37,3 @@ func healthy() *Reading {
 	r.Counts.Table.Sessions, r.Counts.Table.Bytes, r.Counts.Table.Limit = 18_204, 19<<20, 4<<30
 	return r
 }
-
-// everyoneLeft is the roster of those who said goodbye.
-type everyoneLeft struct{}
-
-func (everyoneLeft) HasLeft(record.Origin) bool        { return true }
-func (everyoneLeft) Known(record.Origin) time.Duration { return time.Hour }

@@ -30,7 +30,7 @@ type Options struct {
 	Peers        []Peer        `name:"peers" placeholder:"HOST:PORT" group:"network" empty:"ok" shown:"none" help:"Peers for networks without multicast; not available yet."`
 
 	KeyFile  string `name:"key-file" placeholder:"FILE" group:"secrecy" shown:"sessioncast/key in your config folder, made if missing" help:"File with the cluster key."`
-	Insecure bool   `name:"insecure" group:"secrecy" help:"Send everything unencrypted and trust whoever sends. Only for tests."`
+	Insecure bool   `name:"insecure" group:"secrecy" help:"Protect nothing: anyone may read, change and add sessions. Only for tests."`
 
 	RESP       []RESPAddr `name:"resp" default:"127.0.0.1:6379" placeholder:"ADDR" group:"clients" help:"Where Redis clients connect: host:port or unix:///path, repeatable, or off."`
 	LogoutHold Duration   `name:"logout-hold" default:"60s" placeholder:"TIME" group:"clients" help:"How long a SET of a session just deleted is refused; 0 turns it off."`

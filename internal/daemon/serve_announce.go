@@ -36,7 +36,7 @@ func (d *daemon) announce(n *node.Node) {
 		_, _ = io.WriteString(d.host.Stderr, a.page())
 	}
 	if d.options.Insecure {
-		d.log.Warn("INSECURE: nothing is encrypted and every sender is trusted: whoever reaches the group reads and changes every session; leave --insecure out to use a cluster key")
+		d.log.Warn("INSECURE: nothing is protected: whoever reaches the group reads, changes and adds sessions; leave --insecure out to use a cluster key")
 	}
 }
 
@@ -103,7 +103,7 @@ func (a *announcement) page() string {
 	}
 	b.WriteString("\nStart a second host:\n  " + a.secondHost + "\n")
 	nft, tables := a.firewallByTool()
-	b.WriteString("\nLet it through a firewall, on every host (nft):\n  " + strings.Join(nft, "\n  ") + "\n")
+	b.WriteString("\nLet it through a firewall on this host (nft):\n  " + strings.Join(nft, "\n  ") + "\n")
 	b.WriteString("or (iptables):\n  " + strings.Join(tables, "\n  ") + "\n\n")
 	return b.String()
 }

@@ -19,13 +19,12 @@ import (
 type roster struct {
 	sync.Mutex
 	members map[record.Origin]*rosterEntry
-	strange []netip.Addr // use another key
+	strange []netip.Addr // told of because they use another key
 }
 
 type rosterEntry struct {
 	since time.Time
 	state wire.MemberState // as last told
-	left  bool             // said goodbye
 }
 
 const (
@@ -47,16 +46,7 @@ func (r *roster) enter(o record.Origin, s wire.MemberState) (before wire.MemberS
 	}
 	before = m.state
 	m.state = s
-	m.left = s == wire.Dead && (before == wire.Leaving || m.left)
 	return before
-}
-
-// HasLeft implements admin.Roster.
-func (r *roster) HasLeft(o record.Origin) bool {
-	r.Lock()
-	defer r.Unlock()
-	m := r.members[o]
-	return m != nil && m.left
 }
 
 // Known implements admin.Roster.
@@ -101,7 +91,7 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventSynced:
 		d.reportSynced()
 	case engine.EventDivergence:
-		d.log.Warn("a peer held other sessions than this node although neither missed a change: making them equal; if this repeats, please report it", peer...)
+		d.log.Warn("a peer held other sessions than this node although neither missed a change: making them equal, as after the death of a node; if none died, please report it", peer...)
 	case engine.EventDuplicate:
 		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
 	case engine.EventClockAhead:
@@ -137,7 +127,7 @@ func (d *daemon) reportSynced() {
 		}
 	}
 	if peers == 0 {
-		d.log.Info("synced: no other node is heard yet; serving alone")
+		d.log.Info("synced: no synced node answered, so this node starts with what it holds")
 		return
 	}
 	d.log.Info("synced: this node has every session", "sessions", n.Table().Stats().Sessions, "peers", peers)
@@ -147,6 +137,9 @@ func (d *daemon) reportSynced() {
 func (d *daemon) reportMember(e *engine.Event) {
 	before := d.roster.enter(e.Member.Origin, e.State)
 	level, text := memberNews(before, e.State)
+	if e.State == wire.Dead && e.Member.Left {
+		level, text = slog.LevelInfo, "peer left"
+	}
 	if text == "" {
 		return
 	}
@@ -155,7 +148,7 @@ func (d *daemon) reportMember(e *engine.Event) {
 	case wire.Synced:
 		attrs = append(attrs, "sessions", e.Member.Sessions)
 	case wire.Suspect, wire.Dead:
-		if before != wire.Leaving {
+		if !e.Member.Left {
 			attrs = append(attrs, "silent", e.Member.Silence.Round(time.Millisecond))
 		}
 	}
@@ -176,10 +169,8 @@ func memberNews(before, now wire.MemberState) (slog.Level, string) {
 		return slog.LevelInfo, "peer " + now.String()
 	case now == wire.Suspect:
 		return slog.LevelWarn, "peer silent, probing it"
-	case now == wire.Dead && before == wire.Leaving:
-		return slog.LevelInfo, "peer left"
 	case now == wire.Dead && before != wire.Suspect:
-		return slog.LevelInfo, "peer gone: a new run of it is there, or it left at once"
+		return slog.LevelInfo, "peer gone: a new run of it is there"
 	case now == wire.Dead:
 		return slog.LevelWarn, "peer dead"
 	}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
@@ -13,7 +12,7 @@ func (d *daemon) reading() *admin.Reading {
 	o := d.options
 	r := &admin.Reading{
 		At: time.Now(), Version: release(), Node: string(o.Name), Cluster: string(o.Cluster), Insecure: o.Insecure,
-		Ack: o.Ack.String(), AckTimeout: time.Duration(o.AckTimeout), Roster: &d.roster, Strange: d.roster.strangers(),
+		Ack: o.Ack.String(), AckTimeout: time.Duration(o.AckTimeout), Roster: &d.roster,
 	}
 	n := d.node.Load()
 	if n == nil {
@@ -22,6 +21,7 @@ func (d *daemon) reading() *admin.Reading {
 	r.Admin = d.admin.Addr()
 	r.ID, r.Started, r.State, r.Members = n.Self().Node, n.Started(), n.State(), n.Members()
 	r.Interface, r.Group, r.Address = n.Link().Resolved().Interface.Name, n.Link().Group(), n.Link().Addr()
+	r.Strange = n.OtherKeys()
 	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
 	if d.clients != nil {
 		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
@@ -34,11 +34,4 @@ func (d *daemon) reading() *admin.Reading {
 
 func counts(n *node.Node, now time.Time) admin.Counts {
 	return admin.Counts{At: now, Engine: n.Counters(), Link: n.Link().Stats(), Table: n.Table().Stats()}
-}
-
-// strangers are the addresses from which another cluster key was heard.
-func (r *roster) strangers() []netip.Addr {
-	r.Lock()
-	defer r.Unlock()
-	return append([]netip.Addr(nil), r.strange...)
 }

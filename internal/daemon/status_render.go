@@ -70,11 +70,14 @@ func memoryText(s *admin.Status) string {
 	return text
 }
 
+// ordinaryDrops are no sign of trouble: the first contact of each peer, and the question of a starting node for originals.
+var ordinaryDrops = []string{"unproven", "original"}
+
 // dropText names the kinds of drops there were, the most frequent first.
 func dropText(drops map[string]uint64) string {
 	var kinds []string
 	for kind, n := range drops {
-		if n > 0 {
+		if n > 0 && !slices.Contains(ordinaryDrops, kind) {
 			kinds = append(kinds, kind)
 		}
 	}
