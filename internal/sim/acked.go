@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -42,7 +44,7 @@ func (n *Node) takeAcked(a engine.Acked) {
 }
 
 // slack is how late a timer may be: datagrams are handled one by one and take no time.
-const slack = 1000 * 1000 // a millisecond
+const slack = time.Millisecond
 
 // doom crashes a node as soon as its step is over.
 func (w *World) doom(n *Node) {

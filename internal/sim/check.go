@@ -261,3 +261,15 @@ func (n *Node) checkDots() {
 		}
 	}
 }
+
+// checkMembers: nobody becomes a member but who was started with the cluster's key, whatever is forged or replayed.
+func (n *Node) checkMembers() {
+	if !n.up {
+		return
+	}
+	for _, m := range n.machine.Members(n.time()) {
+		if started, ok := n.world.started[m.Origin]; !ok || started.other != n.other {
+			n.world.fail("promise 7", "%s has a member that is none: %s", nodeName(n.id), m.Name)
+		}
+	}
+}

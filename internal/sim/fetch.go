@@ -16,7 +16,6 @@ type fetch struct {
 	donorLife int
 	source    *transfer.Donor
 	taker     *transfer.Taker
-	decoder   wire.Decoder // of the taker's side
 	stalls    int
 }
 

@@ -72,6 +72,7 @@ func (n *Node) start() {
 	binary.BigEndian.PutUint64(n.origin.Incarnation[:8], uint64(n.wall())<<16)
 	binary.BigEndian.PutUint64(n.origin.Incarnation[6:], n.dice.Uint64())
 	binary.BigEndian.PutUint64(n.origin.Incarnation[10:], n.dice.Uint64())
+	w.started[n.origin] = n
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
 	n.out = engine.Output{}
 	n.awaits = make(map[uint64]awaited)

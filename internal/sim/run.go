@@ -56,6 +56,7 @@ func (w *World) everySweep(n *Node) {
 			n.check()
 			if n.dice.IntN(4) == 0 {
 				n.checkDots()
+				n.checkMembers()
 			}
 		}
 		w.everySweep(n)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
@@ -19,7 +18,7 @@ type trace struct {
 	openers map[record.Origin]*seal.Opener // by destination; the zero origin's opens what goes to the group
 }
 
-// NewTrace writes traces to a writer.
+// newTrace writes traces to a writer.
 func newTrace(to io.Writer) *trace {
 	return &trace{to: to, origins: new(record.Origins), openers: make(map[record.Origin]*seal.Opener)}
 }
@@ -111,5 +110,3 @@ func (n *Node) version(v record.Version) string {
 	o := n.origins.Origin(v.By)
 	return fmt.Sprintf("%v@%s/%x", v.At, nodeName(int(o.Node[7])), o.Incarnation[11:14])
 }
-
-func since(d time.Duration) string { return d.Round(time.Millisecond).String() }

@@ -25,7 +25,8 @@ type World struct {
 
 	healed   bool
 	crashes  int
-	partial  int             // transfers that broke midway
+	partial  int // transfers that broke midway
+	started  map[record.Origin]*Node
 	delays   []time.Duration // scratch
 	free     []*packet
 	captured []capture // datagrams of the past, for replays
@@ -85,6 +86,7 @@ func newWorld(o Options, tr *trace) *World {
 		nemesis: dice(o.Seed, diceNemesis),
 		forgery: dice(o.Seed, diceForgery),
 		origins: new(record.Origins),
+		started: make(map[record.Origin]*Node),
 		trace:   tr,
 	}
 	w.stats.Faults = make(map[Faults]int)
