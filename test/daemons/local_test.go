@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sessioncast/sessioncast/internal/admin"
 	"github.com/sessioncast/sessioncast/test/rig"
 )
 
@@ -267,21 +270,21 @@ func readUntil(t *testing.T, conn net.Conn, end string) (got string) {
 func TestADaemonSaysGoodbyeWhenItIsTold(t *testing.T) {
 	l := startLocal(t)
 	ctx := background(t)
-	l.clients[0].Set(ctx, "last", "words", time.Hour)
-	if code := l.daemons[0].Stop(t); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
-	for _, d := range l.daemons[1:] {
-		rig.Within(t, 2*time.Second, d.Name+" knows that it left", func() bool { // silence would take four
-			for _, m := range d.Status().Members {
-				if m.Name == l.daemons[0].Name && m.State == "left" {
-					return true
-				}
-			}
-			return false
-		})
-	}
-	if got := l.clients[1].Get(ctx, "last").Val(); got != "words" {
-		t.Errorf("its last write is %q elsewhere", got)
+	for i, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		leaver, rest := l.daemons[i], l.daemons[i+1:]
+		l.clients[i].Set(ctx, "last", "words of "+leaver.Name, time.Hour)
+		if code := leaver.Stop(t, signal); code != 0 {
+			t.Errorf("exit code %d after %v", code, signal)
+		}
+		for _, d := range rest {
+			rig.Within(t, 2*time.Second, d.Name+" knows that it left", func() bool { // silence would take four
+				return slices.ContainsFunc(d.Status().Members, func(m admin.Member) bool {
+					return m.Name == leaver.Name && m.State == "left"
+				})
+			})
+		}
+		if got := l.clients[members-1].Get(ctx, "last").Val(); got != "words of "+leaver.Name {
+			t.Errorf("after %v its last write is %q elsewhere", signal, got)
+		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -73,10 +72,10 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks it to end as systemd does and returns its exit code.
-func (p *Process) Stop(t testing.TB) int {
+// Stop sends it a signal, SIGTERM as systemd does or SIGINT as a terminal does, and returns its exit code.
+func (p *Process) Stop(t testing.TB, signal os.Signal) int {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
 	timer := time.NewTimer(Patience)
@@ -84,7 +83,7 @@ func (p *Process) Stop(t testing.TB) int {
 	select {
 	case <-p.done:
 	case <-timer.C:
-		t.Fatalf("%s ignores SIGTERM", p.Name)
+		t.Fatalf("%s ignores a signal: %v", p.Name, signal)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
