@@ -1,0 +1,52 @@
+package table
+
+import (
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// A bucket keeps few entries in itself and more outside, and moves them to and fro: it must hold what a map holds.
+func TestBucketHoldsWhatAMapHolds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var b bucket
+		held := map[uint64]*entry{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			// Homes at both ends and in the middle of the bucket, so that runs spill over the end and others push them.
+			hash := rapid.SampledFrom([]uint64{0, 1 << 51, 1<<52 - 40}).Draw(t, "around") + rapid.Uint64Range(0, 12).Draw(t, "hash")
+			k := record.Key{Name: strconv.FormatUint(hash, 10)}
+			if e := held[hash]; e != nil {
+				b.remove(hash, e)
+				delete(held, hash)
+			} else {
+				held[hash] = newEntry(k, false)
+				b.insert(hash, held[hash])
+			}
+			if b.find(hash, k) != held[hash] {
+				t.Fatalf("hash %d: found %v, want %v", hash, b.find(hash, k), held[hash])
+			}
+			checkBucket(t, &b, held)
+		}
+	})
+}
+
+func checkBucket(t *rapid.T, b *bucket, held map[uint64]*entry) {
+	last, n := uint64(0), 0
+	b.walk(0, func(hash uint64, e *entry) bool {
+		if hash < last || held[hash] != e || b.find(hash, e.key()) != e {
+			t.Fatalf("hash %d is out of place", hash)
+		}
+		last = hash
+		n++
+		return true
+	})
+	if n != len(held) || int(b.n.Load()) != n {
+		t.Fatalf("%d entries, counted %d, want %d", n, b.n.Load(), len(held))
+	}
+	if outside := b.bits != fewBits; outside && b.own != [few]slot{} || n > few && !outside {
+		t.Fatalf("%d entries, 2^%d slots outside the bucket, inside %v", n, b.bits, b.own)
+	}
+}
