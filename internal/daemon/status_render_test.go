@@ -45,7 +45,7 @@ func TestStatusReadsWellIn80Columns(t *testing.T) {
 			s.Counters.DegradedAcks, s.Counters.Divergences = 1234567, 1
 			s.Counters.Drops = map[string]uint64{"key": 20, "foreign": 1500, "kernel": 3, "tag": 0}
 			s.Findings = []string{"A node at 10.0.1.9 uses another cluster key. If it belongs here, copy this node's key file there; if not, give the clusters different ports (--port).",
-				"The kernel gave a receive buffer of 425984 bytes instead of 8388608: bursts will be lost and repaired; sysctl -w net.core.rmem_max=8388608"}
+				"The kernel gave a receive buffer of 425984 bytes instead of 8388608: larger bursts are lost and repaired; sysctl -w net.core.rmem_max=8388608"}
 		},
 		"long names": func(s *admin.Status) {
 			s.Members[1].Name = strings.Repeat("web-in-a-very-long-stateful-set-", 2)

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 )
 
@@ -19,7 +20,7 @@ func (l *Link) Advice() []string {
 }
 
 func bufferAdvice(asked, got int) string {
-	s := fmt.Sprintf("the kernel gave a receive buffer of %d bytes instead of %d: bursts will be lost and repaired", got, asked)
+	s := fmt.Sprintf("the kernel gave a receive buffer of %d bytes instead of %d: larger bursts are lost and repaired", got, asked)
 	if runtime.GOOS == "linux" {
 		s += fmt.Sprintf("; sysctl -w net.core.rmem_max=%d", asked)
 	}
@@ -31,26 +32,36 @@ func isSSMRange(a [16]byte) bool {
 	return a[0] == 0xff && a[1]>>4 == 0xb && a[2] == 0 && a[3] == 0
 }
 
-// FirewallLines are what lets the group, this node's unicast and its stream in: for nft, then the same for iptables.
+// FirewallLines are what lets the group, this node's unicast, its stream and the answers to its own connections in: for
+// nft, then the same for iptables.
 func (l *Link) FirewallLines() []string {
-	family, tables, membership := "ip", "iptables", "ip protocol igmp"
+	family, tables, membership := "ip", "iptables", "igmp"
+	control := "ip protocol igmp"
 	if l.resolved.V6 {
-		family, tables, membership = "ip6", "ip6tables", "icmpv6 type { mld-listener-query, mld-listener-report, mld2-listener-report }"
+		family, tables, membership = "ip6", "ip6tables", "ipv6-icmp"
+		control = "icmpv6 type { mld-listener-query, mld-listener-report, mld2-listener-report," +
+			" nd-neighbor-solicit, nd-neighbor-advert, packet-too-big }"
 	}
 	group, own, name := l.resolved.Group, l.Addr(), l.resolved.Interface.Name
 	nft := func(rule string) string {
 		return fmt.Sprintf("nft add rule inet filter input iifname %q %s accept", name, rule)
 	}
-	ipt := func(proto string, to string, port uint16) string {
-		return fmt.Sprintf("%s -A INPUT -i %s -d %s -p %s --dport %d -j ACCEPT", tables, name, to, proto, port)
+	ipt := func(rule string) string {
+		return fmt.Sprintf("%s -A INPUT -i %s %s -j ACCEPT", tables, name, rule)
+	}
+	to := func(proto string, a netip.AddrPort) string {
+		return fmt.Sprintf("-d %s -p %s --dport %d", a.Addr(), proto, a.Port())
 	}
 	return []string{
-		nft(membership),
+		nft("ct state established,related"),
+		nft(control),
 		nft(fmt.Sprintf("%s daddr %s udp dport %d", family, group.Addr(), group.Port())),
 		nft(fmt.Sprintf("%s daddr %s udp dport %d", family, own.Addr(), own.Port())),
 		nft(fmt.Sprintf("%s daddr %s tcp dport %d", family, own.Addr(), own.Port())),
-		ipt("udp", group.Addr().String(), group.Port()),
-		ipt("udp", own.Addr().String(), own.Port()),
-		ipt("tcp", own.Addr().String(), own.Port()),
+		ipt("-m conntrack --ctstate ESTABLISHED,RELATED"),
+		ipt("-p " + membership),
+		ipt(to("udp", group)),
+		ipt(to("udp", own)),
+		ipt(to("tcp", own)),
 	}
 }

@@ -259,8 +259,7 @@ func TestFirewallLinesLetANodeThrough(t *testing.T) {
 		t.Run(use, func(t *testing.T) {
 			nstest.Run(t, 2, func(t *testing.T, n *nstest.Net) {
 				a, b := startIn(t, n, 0, Config{Use: use}), startIn(t, n, 1, Config{Use: use})
-				n.Output(0, "nft", "add table inet filter; add chain inet filter input { type filter hook input priority 0; policy drop; };"+
-					"add rule inet filter input icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
+				n.Output(0, "nft", "add table inet filter; add chain inet filter input { type filter hook input priority 0; policy drop; }")
 				b.send(t, toGroup("closed"), Datagram{Data: []byte("closed"), To: a.Addr()})
 				for _, line := range a.FirewallLines() {
 					if rule, isNft := strings.CutPrefix(line, "nft "); isNft {
@@ -270,7 +269,8 @@ func TestFirewallLinesLetANodeThrough(t *testing.T) {
 					}
 				}
 				b.send(t, toGroup("open"), Datagram{Data: []byte("open"), To: a.Addr()})
-				eventually(t, "through the firewall", func() bool { m, u := a.counts(); return m == 1 && u == 1 })
+				// The neighbour's address could not be asked for before: v6 keeps the first datagram until it is known.
+				eventually(t, "through the firewall", func() bool { m, u := a.counts(); return m == 1 && u >= 1 })
 				if string(a.heard.multicast[0]) != "open" {
 					t.Errorf("heard %q", a.heard.multicast)
 				}
@@ -279,6 +279,12 @@ func TestFirewallLinesLetANodeThrough(t *testing.T) {
 				n.Do(1, func() { c, err = net.Dial("tcp", a.Addr().String()) })
 				if err != nil {
 					t.Fatal(err)
+				}
+				_ = c.Close()
+				// Its own connections to others get their answers in.
+				n.Do(0, func() { c, err = net.DialTimeout("tcp", b.Addr().String(), 5*time.Second) })
+				if err != nil {
+					t.Fatalf("from behind the firewall: %v", err)
 				}
 				_ = c.Close()
 			})

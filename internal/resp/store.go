@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	errDestroyed = "DESTROYED session was destroyed a moment ago; who has read it as missing may create it anew (see --logout-hold)"
+	errDestroyed = "DESTROYED session was destroyed a moment ago; a connection that has read it as missing may create it anew (see --logout-hold)"
 	errFull      = "OOM command not allowed when used memory > 'maxmemory'."
 	errKeyTooBig = "ERR a key is longer than 512 bytes"
 	errClock     = "CLOCK this node's clock is too far ahead of its peers'; set it right, then writes are taken again"
