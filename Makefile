@@ -25,17 +25,19 @@ check:
 	GOOS=windows $(GO) vet . ./internal/link ./internal/stream ./internal/node ./internal/resp ./internal/daemon ./cmd/sessioncast
 	$(TOOL) staticcheck ./...
 
+# The binary is built once and handed to the tests that run it.
 unit: build
-	$(GO) test -race -shuffle=on -timeout 30m ./...
+	SESSIONCAST_TEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) test -race -shuffle=on -timeout 30m ./...
 
 fuzz:
 	@scripts/fuzz $(FUZZ)
 
 sim:
-	$(GO) test ./internal/sim -run TestSwarm -count=1 -v -timeout 0 -sim.time=$(SIM)
+	$(GO) test ./internal/sim -run 'TestSwarm$$' -count=1 -v -timeout 0 -sim.time=$(SIM)
 
+# Planted bugs, each of which the simulation must find.
 mutants:
-	$(GO) test ./internal/sim -run TestMutants -count=1 -v -timeout 0 -mutants
+	$(GO) test ./internal/sim -run TestMutants -count=1 -v -timeout 60m -sim.mutants
 
 bench:
 	@scripts/bench
