@@ -27,7 +27,7 @@ check:
 
 # The binary is built once and handed to the tests that run it.
 unit: build
-	SESSIONCAST_TEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) test -race -shuffle=on -timeout 30m ./...
+	SCTEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) test -race -shuffle=on -timeout 30m ./...
 
 fuzz:
 	@scripts/fuzz $(FUZZ)

@@ -33,7 +33,7 @@ func Main(m *testing.M) {
 
 // BinaryVariable names a sessioncast built before. Binary sets it for tests that run themselves again inside unshare,
 // where modules may be out of reach.
-const BinaryVariable = "SESSIONCAST_TEST_BINARY"
+const BinaryVariable = "SCTEST_BINARY"
 
 // Binary builds sessioncast, once, and returns its path.
 func Binary(t testing.TB) string {

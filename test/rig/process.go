@@ -162,7 +162,7 @@ func Within(t testing.TB, limit time.Duration, what string, holds func() bool) {
 }
 
 // Strict is the variable that makes a missing tool a failure instead of a skipped test, for CI.
-const Strict = "SESSIONCAST_TEST_STRICT"
+const Strict = "SCTEST_STRICT"
 
 // Need skips the test, aloud, where a tool is missing.
 func Need(t testing.TB, tool, pkg string) {
