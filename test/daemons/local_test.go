@@ -31,38 +31,31 @@ func startLocal(t *testing.T) *local {
 	t.Helper()
 	site := rig.NewSite(t)
 	flags := []string{
-		"--address", "127.0.0.1", "--port", fmt.Sprint(freePort(t, "udp")), "--cluster", fmt.Sprintf("%s-%d", t.Name(), os.Getpid()),
+		"--address", "127.0.0.1", "--port", fmt.Sprint(freePort(t)), "--cluster", fmt.Sprintf("%s-%d", t.Name(), os.Getpid()),
 		"--ack", "all", "--ack-timeout", "5s",
 	}
 	l := &local{}
 	for i := range members {
-		resp := fmt.Sprint("127.0.0.1:", freePort(t, "tcp"))
-		l.daemons = append(l.daemons, site.Serve(rig.Here, fmt.Sprint("node", i), append(flags, "--resp", resp)...))
-		c := redis.NewClient(&redis.Options{Addr: resp})
+		l.daemons = append(l.daemons, site.Serve(rig.Here, fmt.Sprint("node", i), append(flags, "--resp", "127.0.0.1:0")...))
+	}
+	rig.WaitAll(l.daemons)
+	for _, d := range l.daemons {
+		c := redis.NewClient(&redis.Options{Addr: d.Status().Clients[0]})
 		t.Cleanup(func() { _ = c.Close() })
 		l.clients = append(l.clients, c)
 	}
-	rig.WaitAll(l.daemons)
 	return l
 }
 
-// freePort is one that nobody had a moment ago.
-func freePort(t *testing.T, network string) (port int) {
+// freePort is a port for a group that nobody had a moment ago. The nodes' own ports are the next free ones.
+func freePort(t *testing.T) (port int) {
 	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return min(c.LocalAddr().(*net.UDPAddr).Port, 65_000) // room for the nodes' own ports above it
-	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	defer c.Close()
+	return min(c.LocalAddr().(*net.UDPAddr).Port, 65_000) // room for the nodes' own above it
 }
 
 func background(t *testing.T) context.Context {
