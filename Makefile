@@ -3,7 +3,7 @@
 # make sim    many seeds of the simulation; SIM=10m for longer
 GO     ?= go
 SIM    ?= 2m
-FUZZ   ?= 10s
+FUZZ   ?= 20000x
 TOOL   := $(GO) tool -modfile=tools/go.mod
 
 .PHONY: build test deps check unit fuzz sim mutants bench clean
