@@ -13,6 +13,10 @@ type acks struct {
 	waiters []waiter // in no order
 	next    time.Time
 	recheck bool // what peers hold, or who is live, changed
+
+	againAt    time.Time // when to ask again for what is waited for
+	againWait  time.Duration
+	candidates []*peer
 }
 
 type waiter struct {
@@ -62,21 +66,24 @@ func (m *Machine) takeAck(p *peer, body []byte) error {
 	return nil
 }
 
-// confirm notes which of our dots p holds.
+// confirm notes which of our dots p holds. Whoever answers is fit to be asked.
 func (m *Machine) confirm(p *peer, a *wire.Ack) {
-	if a.Set.Max() > m.push.high || !p.mine.Union(&a.Set) {
+	if a.Set.Max() > m.push.high {
 		return
 	}
-	p.confirms = prefix(&p.mine)
-	m.acks.recheck = true
+	if p.mine.Union(&a.Set) {
+		p.confirms = prefix(&p.mine)
+		m.acks.recheck = true
+	}
 	if r := &p.ack; !r.askedAt.IsZero() && p.mine.Contains(r.askedTo) {
 		r.rtt = m.now.Sub(r.askedAt)
-		r.askedAt, r.misses = time.Time{}, 0
+		r.askedAt, r.misses, r.benched = time.Time{}, 0, time.Time{}
 	}
 }
 
 func (m *Machine) pollAcks() {
 	m.sendAcks()
+	defer m.askAgain()
 	if !m.acks.recheck && !m.due(m.acks.next) {
 		return
 	}
@@ -99,7 +106,7 @@ func (m *Machine) settle(w *waiter) bool {
 	held, peers := m.heldBy(w.seq)
 	met := held >= min(w.k, peers)
 	if !met && m.now.Before(w.until) {
-		if !w.asked && w.k > m.cfg.Ack {
+		if !w.asked && (w.k > m.cfg.Ack || min(w.k, peers) > wire.MaxAckFrom) {
 			w.asked = true
 			m.solicit(w.seq)
 		}
@@ -125,54 +132,74 @@ func (m *Machine) heldBy(seq uint64) (held, peers int) {
 	return held, peers
 }
 
-// askAgain asks who has not confirmed what writers wait for: the request or the answer may have been lost. It follows the
-// rhythm of the tail heartbeats.
+// askAgain asks who has not confirmed what writers wait for: the request or the answer may have been lost. It goes on,
+// less and less often, for as long as somebody waits, whatever is written meanwhile.
 func (m *Machine) askAgain() {
+	k := &m.acks
+	if len(k.waiters) == 0 {
+		k.againAt, k.againWait = time.Time{}, 0
+		return
+	}
+	if k.againAt.IsZero() {
+		k.againAt, k.againWait = m.now.Add(askAgainMin), askAgainMin
+		return
+	}
+	if !m.due(k.againAt) {
+		return
+	}
+	k.againWait = min(2*k.againWait, askAgainMax)
+	k.againAt = m.now.Add(k.againWait)
 	var highest uint64
-	for i := range m.acks.waiters {
-		highest = max(highest, m.acks.waiters[i].seq)
+	for i := range k.waiters {
+		highest = max(highest, k.waiters[i].seq)
 	}
-	if highest > 0 {
-		m.solicit(highest)
-	}
+	m.solicit(highest)
 }
 
-// solicit asks everyone to say what it holds of our dots, with an empty DATA frame: for WAIT, whose count may exceed
-// what ordinary frames ask for.
+// solicit asks everyone who has not confirmed seq to say what it holds of our dots, by empty DATA frames: for WAIT, and for
+// more peers than one frame can name.
 func (m *Machine) solicit(seq uint64) {
-	var all []record.NodeID
+	m.push.solicit = m.push.solicit[:0]
 	for _, p := range m.members.list {
-		if p.synced() && p.confirms < seq && len(all) < wire.MaxAckFrom {
-			all = append(all, p.origin.Node)
+		if p.synced() && p.confirms < seq {
+			m.push.solicit = append(m.push.solicit, p.origin.Node)
 		}
 	}
-	m.push.solicit = all
 }
 
-// askFor chooses who is to acknowledge the next frame: one more than needed, those that answered fastest lately.
+// askFor chooses who is to acknowledge the next frame: one more than needed, those that answered fastest lately. Who
+// missed lately is asked only where there are not enough others.
 func (m *Machine) askFor(into []record.NodeID, through uint64) []record.NodeID {
 	if m.cfg.Ack == 0 {
 		return into
 	}
-	var candidates [wire.MaxAckFrom]*peer
-	n := 0
+	chosen := m.acks.candidates[:0]
 	for _, p := range m.members.list {
 		m.noteMiss(p)
-		if p.synced() && n < len(candidates) && !m.now.Before(p.ack.benched) {
-			candidates[n] = p
-			n++
+		if p.synced() {
+			chosen = append(chosen, p)
 		}
 	}
-	chosen := candidates[:n]
-	slices.SortStableFunc(chosen, func(a, b *peer) int { return int(a.ack.rtt - b.ack.rtt) })
-	chosen = chosen[:min(n, m.cfg.Ack+1)]
-	for _, p := range chosen {
+	m.acks.candidates = chosen
+	slices.SortStableFunc(chosen, m.compareAnswers)
+	for _, p := range chosen[:min(len(chosen), m.cfg.Ack+1, wire.MaxAckFrom)] {
 		if p.ack.askedAt.IsZero() {
 			p.ack.askedAt, p.ack.askedTo = m.now, through
 		}
 		into = append(into, p.origin.Node)
 	}
 	return into
+}
+
+// compareAnswers puts who answers before who missed, and the faster before the slower.
+func (m *Machine) compareAnswers(a, b *peer) int {
+	if missed := m.now.Before(a.ack.benched); missed != m.now.Before(b.ack.benched) {
+		if missed {
+			return 1
+		}
+		return -1
+	}
+	return int(a.ack.rtt - b.ack.rtt)
 }
 
 // noteMiss benches a peer that left two requests unanswered, so that a stopped node delays no write twice.
@@ -208,4 +235,9 @@ func (m *Machine) sendAcks() {
 	}
 }
 
-func (a *acks) deadline() time.Time { return a.next }
+func (a *acks) deadline() time.Time {
+	var d deadline
+	d.add(a.next)
+	d.add(a.againAt)
+	return d.at
+}

@@ -89,3 +89,43 @@ func TestALostAcknowledgementIsAskedForAgain(t *testing.T) {
 		t.Fatalf("%d acknowledgements lost, acked %+v within 15 ms, want both peers", lost, a)
 	}
 }
+
+// every writes and awaits at node i every step for d, and counts the writes that their peers did not confirm in time.
+func (b *bench) every(i int, step, d time.Duration) (writes, unmet int) {
+	b.nodes[i].acked = nil
+	for end := b.now.Add(d); b.now.Before(end); writes++ {
+		seq := b.put(i, "a", "x")
+		b.nodes[i].m.Step(b.now, Await{ID: seq, Seq: seq, K: -1, Timeout: 50 * time.Millisecond})
+		b.run(step)
+	}
+	b.run(60 * time.Millisecond)
+	for _, a := range b.nodes[i].acked {
+		if !a.Met && a.Peers < b.nodes[i].m.Peers() {
+			unmet++
+		}
+	}
+	return writes, unmet
+}
+
+func TestAPauseOfTheOnlyPeerIsForgottenWhenItIsOver(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	b.silence(func(int, int) bool { return true })
+	b.every(0, 2*time.Millisecond, 45*time.Millisecond)
+	b.drop = nil
+	if writes, unmet := b.every(0, 2*time.Millisecond, 1500*time.Millisecond); unmet > 0 {
+		t.Errorf("%d of %d writes after the pause were not confirmed", unmet, writes)
+	}
+}
+
+func TestAllOfManyPeersAreAsked(t *testing.T) {
+	b := newBench(t, 40)
+	b.nodes[0].m.cfg.Ack = AckAll
+	b.run(5 * time.Second)
+	if got := b.nodes[0].m.Peers(); got != 39 {
+		t.Fatalf("%d peers", got)
+	}
+	if writes, unmet := b.every(0, 2*time.Millisecond, 200*time.Millisecond); unmet > 0 {
+		t.Errorf("%d of %d writes were not confirmed by all, and nothing was lost", unmet, writes)
+	}
+}

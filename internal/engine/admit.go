@@ -132,6 +132,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 		return
 	}
 	m.dropStranger(s)
+	m.makeRoom(f.Header.Origin.Node)
 	if !m.opener.Admit(f.Header.Origin, f.Header.Packet) {
 		m.count.ChallengesDenied++
 		return

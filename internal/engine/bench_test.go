@@ -22,16 +22,17 @@ type bench struct {
 }
 
 type benchNode struct {
-	m       *Machine
-	table   *table.Table
-	addr    netip.AddrPort
-	origin  record.Origin
-	out     Output
-	wrote   bool
-	cluster string
-	events  []Event
-	acked   []Acked
-	inbox   []Datagram
+	m        *Machine
+	table    *table.Table
+	addr     netip.AddrPort
+	origin   record.Origin
+	out      Output
+	wrote    bool
+	cluster  string
+	maxBytes int64
+	events   []Event
+	acked    []Acked
+	inbox    []Datagram
 }
 
 func newBench(t testing.TB, n int) *bench {
@@ -60,7 +61,7 @@ func (b *bench) start(n *benchNode, i int) {
 	}
 	origins, clock := new(record.Origins), new(hlc.Clock)
 	n.table = table.New(table.Config{
-		Self: n.origin, Origins: origins, Clock: clock, Hold: time.Minute, OnWrite: func() { n.wrote = true },
+		Self: n.origin, Origins: origins, Clock: clock, Hold: time.Minute, MaxBytes: n.maxBytes, OnWrite: func() { n.wrote = true },
 	})
 	n.m, err = New(Config{
 		Self: n.origin, Name: fmt.Sprintf("node%d", i+1), Origins: origins, Clock: clock, Table: n.table,

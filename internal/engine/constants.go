@@ -15,10 +15,14 @@ const (
 	repairMaxBytes = 64 << 10 // per NACK; what is left is asked for again
 	ringDots       = 8192     // a larger gap is pulled over a stream
 
+	askAgainMin = 5 * time.Millisecond // for an acknowledgement that a writer waits for, doubling
+	askAgainMax = 40 * time.Millisecond
+
 	tailMin       = 5 * time.Millisecond // heartbeat after data, doubling up to steady
 	steady        = time.Second
 	steadyJitter  = 100 * time.Millisecond
 	silentAfter   = 3 * time.Second // suspect
+	keepDead      = time.Hour       // the log of a dead origin's dots
 	deadAfter     = time.Second     // from suspect to dead
 	probeInterval = 200 * time.Millisecond
 	probeHelpers  = 3
@@ -67,6 +71,8 @@ const (
 	ackMissesMax    = 2
 	ackBench        = time.Second
 	ackMissAfter    = 20 * time.Millisecond
+	fullRetryMin    = time.Second
+	fullRetryMax    = 30 * time.Second
 	fetchRetryMin   = 500 * time.Millisecond
 	fetchRetryMax   = 30 * time.Second
 )

@@ -50,10 +50,20 @@ func (m *Machine) fragmentOut(it *wire.Item, to destination, again bool, only []
 	f.head.Size = uint32(size)
 	f.ranges = []dots.Range{{Lo: 1, Hi: uint64(f.head.Count())}}
 	if only != nil {
-		f.ranges = append([]dots.Range(nil), only...)
+		f.ranges = clip(only, uint64(f.head.Count()))
 	}
 	m.frags.out = append(m.frags.out, f)
 	return int(total(f.ranges)) * size
+}
+
+// clip is ranges within 1 to n.
+func clip(ranges []dots.Range, n uint64) (clipped []dots.Range) {
+	for _, r := range ranges {
+		if r.Lo <= n {
+			clipped = append(clipped, dots.Range{Lo: r.Lo, Hi: min(r.Hi, n)})
+		}
+	}
+	return clipped
 }
 
 // sendFragments sends what the pacer allows.
@@ -74,9 +84,6 @@ func (m *Machine) sendFragment(f *outgoing) bool {
 	index := f.ranges[0].Lo - 1
 	if f.ranges[0].Lo++; f.ranges[0].Lo > f.ranges[0].Hi {
 		f.ranges = f.ranges[1:]
-	}
-	if index >= uint64(f.head.Count()) {
-		return len(f.ranges) == 0
 	}
 	from := index * uint64(f.head.Size)
 	f.head.Index = uint32(index)
@@ -258,6 +265,10 @@ func (m *Machine) pollAssemblies() {
 	}
 	var next deadline
 	for _, a := range append([]*assembly(nil), m.frags.list...) {
+		if m.origin(a.key.origin).coversAll(a.head.Dots) { // a later version came first
+			m.dropAssembly(a)
+			continue
+		}
 		if m.due(a.askAt) {
 			if a.tries >= assemblyTries {
 				m.count.FragmentDrops++

@@ -13,6 +13,9 @@ func (m *Machine) checkGap(o *origin) {
 		return
 	}
 	if o.missing() == 0 {
+		if !o.nackAt.IsZero() {
+			m.full = shortage{}
+		}
 		m.endGap(o)
 		return
 	}
@@ -66,6 +69,20 @@ func (m *Machine) pollGaps() {
 	}
 }
 
+// shortage is how long a node without room for others' records asks for none: what it has no room for would only come
+// and be thrown away again.
+type shortage struct {
+	until time.Time
+	wait  time.Duration
+}
+
+func (s *shortage) refused(now time.Time) {
+	if !now.Before(s.until) {
+		s.wait = min(max(2*s.wait, fullRetryMin), fullRetryMax)
+		s.until = now.Add(s.wait)
+	}
+}
+
 // ask is a NACK in the making.
 type ask struct {
 	to   *peer
@@ -76,6 +93,10 @@ func (m *Machine) askForGap(o *origin, asks []ask) []ask {
 	holder := m.holder(o)
 	if holder == nil { // a hole that nobody alive can fill stays a hole, until one who can is heard
 		m.endGap(o)
+		return asks
+	}
+	if m.now.Before(m.full.until) {
+		o.nackAt = m.full.until
 		return asks
 	}
 	o.nackAt = m.nackRetry(o.tries)

@@ -48,7 +48,6 @@ func (m *Machine) pollHeart() {
 		h.tailAt = m.now.Add(h.tailWait)
 	}
 	m.tailBeat()
-	m.askAgain()
 }
 
 // tailBeat tells the group how many dots there are.

@@ -44,6 +44,7 @@ type Machine struct {
 
 	known   []*origin // by Ref
 	gapped  []*origin // with dots to ask for
+	full    shortage
 	members members
 	admit   admission
 	push    push

@@ -37,6 +37,7 @@ type peer struct {
 	probes         int
 	probeNonce     uint64
 	greetAt        time.Time // zero: no greeting owed
+	outlived       bool      // dead for so long that its details are gone
 	introduced     bool      // said its name and state
 	left           bool      // said goodbye: this incarnation does not come back
 	duplicateTold  bool
@@ -80,9 +81,6 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 		m.markHeard(p)
 		return p
 	}
-	if len(m.members.list) >= maxPeers {
-		m.forgetDeadest()
-	}
 	p := &peer{
 		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now,
 		holds: make(map[record.Ref]*dots.Set),
@@ -103,21 +101,37 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	return p
 }
 
-// forgetDeadest makes room in the list; what is known of the origin's dots stays.
-func (m *Machine) forgetDeadest() {
-	oldest := -1
-	for i, p := range m.members.list {
-		if !p.live() && (oldest < 0 || p.heard.Before(m.members.list[oldest].heard)) {
-			oldest = i
+// makeRoom forgets, before another run of node is admitted, its runs but the last, and where the list is full who has been
+// dead for longest. What is known of their dots stays.
+func (m *Machine) makeRoom(node record.NodeID) {
+	var last *peer
+	for _, p := range slices.Clone(m.members.list) {
+		if p.origin.Node != node || p.live() {
+			continue
 		}
+		if last != nil {
+			m.forget(last)
+		}
+		last = p
 	}
-	if oldest < 0 {
-		oldest = 0
+	if len(m.members.list) >= maxPeers {
+		m.forget(slices.MinFunc(m.members.list, func(a, b *peer) int {
+			if a.live() != b.live() {
+				if b.live() {
+					return -1
+				}
+				return 1
+			}
+			return a.heard.Compare(b.heard)
+		}))
 	}
-	p := m.members.list[oldest]
-	m.members.list = append(m.members.list[:oldest], m.members.list[oldest+1:]...)
+}
+
+func (m *Machine) forget(p *peer) {
+	m.members.list = slices.DeleteFunc(m.members.list, func(q *peer) bool { return q == p })
 	delete(m.members.byRef, p.ref)
 	m.opener.Forget(p.origin)
+	m.table.ForgetLog(p.ref)
 }
 
 // hear notes that p sent something.
@@ -133,7 +147,7 @@ func (m *Machine) hear(p *peer, in Datagram) {
 }
 
 func (m *Machine) markHeard(p *peer) {
-	p.heard = m.now
+	p.heard, p.outlived = m.now, false
 	if p.left {
 		return
 	}
@@ -184,6 +198,7 @@ func (m *Machine) pollMembers() {
 	var next deadline
 	for _, p := range m.members.list {
 		if !p.live() {
+			m.outlive(p)
 			continue
 		}
 		if m.due(p.greetAt) {
@@ -193,6 +208,16 @@ func (m *Machine) pollMembers() {
 		next.add(m.watch(p))
 	}
 	m.members.next = next.at
+}
+
+// outlive lets go of what only a dead peer's soon return would need.
+func (m *Machine) outlive(p *peer) {
+	if !p.outlived && m.now.Sub(p.heard) > keepDead {
+		p.outlived = true
+		p.mine, p.confirms = dots.Set{}, 0
+		clear(p.holds)
+		m.table.ForgetLog(p.ref)
+	}
 }
 
 // watch returns when p must be looked at again.

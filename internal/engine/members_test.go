@@ -131,3 +131,22 @@ func TestANodeThatOthersHearIsNotDeclaredDead(t *testing.T) {
 		t.Error("the silence was not noticed")
 	}
 }
+
+func TestANodeThatRestartsForEverIsAdmittedForEver(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	n := b.nodes[1]
+	for i := range maxPeers + 10 {
+		n.origin.Incarnation[14], n.origin.Incarnation[15] = byte(i), byte(i>>8)
+		b.start(n, 1)
+		n.inbox, n.events, n.acked, n.out = nil, nil, nil, Output{}
+		b.run(400 * time.Millisecond)
+	}
+	b.run(3 * time.Second)
+	b.put(0, "late", "1")
+	b.run(time.Second)
+	b.want("late", "1")
+	if got := len(b.nodes[0].m.members.list); got > 3 {
+		t.Errorf("%d runs of one node remembered, want the present and the last", got)
+	}
+}

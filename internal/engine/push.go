@@ -120,11 +120,11 @@ func (m *Machine) pushDeadline() time.Time {
 }
 
 func (m *Machine) pollPush() {
-	if len(m.push.solicit) > 0 {
-		m.push.builder.Reset(m.begin(wire.TypeData, group), m.stamp(), m.push.solicit, m.room())
+	for named := range slices.Chunk(m.push.solicit, wire.MaxAckFrom) {
+		m.push.builder.Reset(m.begin(wire.TypeData, group), m.stamp(), named, m.room())
 		m.finish(group, m.push.builder.Finish())
-		m.push.solicit = nil
 	}
+	m.push.solicit = m.push.solicit[:0]
 	if len(m.push.queue) == 0 || !m.due(m.push.flushAt) {
 		return
 	}

@@ -54,6 +54,7 @@ func (m *Machine) merge(it *wire.Item) bool {
 			return true
 		case table.NoRoom:
 			m.count.NoRoom++
+			m.full.refused(m.now)
 		}
 	}
 	return false
