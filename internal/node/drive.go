@@ -83,11 +83,10 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	if isDriver || early {
 		n.core.armed = deadline
 	}
-	peers, state := m.Peers(), m.State()
+	n.peers.Store(int32(m.Peers())) // before the lock is given up: a later drive's are not to be overwritten
+	n.state.Store(uint32(m.State()))
 	n.core.Unlock()
 
-	n.peers.Store(int32(peers))
-	n.state.Store(uint32(state))
 	if early && !isDriver {
 		n.wakeDriver() // it sets its timer anew, and looks for changes
 	}
