@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -182,8 +183,10 @@ type sender struct {
 	iovecs   [sendSpan]unix.Iovec
 
 	writable func(fd uintptr) bool
-	wait     bool // whether writable may wait
-	from, to int  // the messages it sends
+	wait     bool      // whether writable may wait
+	deadline time.Time // until when, in this batch; zero: it has not waited yet
+	stuck    bool      // it has waited in vain: the rest of the batch is dropped
+	from, to int       // the messages it sends
 	n        int
 	errno    syscall.Errno
 }
@@ -226,6 +229,7 @@ func (s *sender) send(batch []Datagram) (refused int, err error) {
 	defer func() { // what looked like a path without segmentation was a size that older kernels report alike
 		s.gso = s.gso || before && refused > 0
 	}()
+	s.deadline, s.stuck = time.Time{}, false
 	for len(batch) > 0 {
 		taken, messages := s.fill(batch)
 		done, tooLarge, err := s.flush(messages)
@@ -234,6 +238,10 @@ func (s *sender) send(batch []Datagram) (refused int, err error) {
 			return refused, err
 		}
 		batch = batch[min(done, taken):]
+		if s.stuck {
+			s.counters.sendErrors.Add(uint64(len(batch)))
+			break
+		}
 	}
 	return refused, nil
 }

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendWait is how long a full send buffer is waited for before the datagrams are dropped.
+// sendWait is how long one batch waits for a full send buffer, in all, before the rest of it is dropped: who sends also
+// acknowledges, and must not stand still for a peer's or a switch's sake.
 const sendWait = 50 * time.Millisecond
 
 // flush sends the packed messages. done counts the datagrams dealt with: sent, refused or dropped. It is less than
@@ -29,6 +30,8 @@ func (s *sender) flush(messages int) (done, tooLarge int, err error) {
 		case s.errno == unix.EINTR, s.errno == unix.ECONNREFUSED && !retried:
 			retried = s.errno == unix.ECONNREFUSED // an answer to an earlier datagram; this one has not been tried
 			continue
+		case s.errno == unix.EAGAIN:
+			return done + s.drop(i, messages), tooLarge, nil
 		case s.spans[i] > 1 && (s.errno == unix.EINVAL || s.errno == unix.EIO):
 			s.gso = false
 			return done, tooLarge, nil
@@ -44,7 +47,18 @@ func (s *sender) flush(messages int) (done, tooLarge int, err error) {
 	return done, tooLarge, nil
 }
 
-// call is one sendmmsg of messages from to to. A full buffer is waited for once; after that errno tells of it.
+// drop counts the messages from i on as not sent, because the buffer stayed full, and tells how many datagrams they were.
+func (s *sender) drop(i, messages int) (datagrams int) {
+	for _, n := range s.spans[i:messages] {
+		datagrams += n
+	}
+	s.counters.sendErrors.Add(uint64(datagrams))
+	s.stuck = true
+	return datagrams
+}
+
+// call is one sendmmsg of messages from to to. A full buffer is waited for until the batch's deadline, which starts
+// with its first wait; after that errno tells of it.
 func (s *sender) call() error {
 	s.wait, s.n, s.errno = false, 0, 0
 	if err := s.raw.Write(s.writable); err != nil {
@@ -54,7 +68,10 @@ func (s *sender) call() error {
 		return nil
 	}
 	s.wait = true
-	if err := s.conn.SetWriteDeadline(time.Now().Add(sendWait)); err != nil {
+	if s.deadline.IsZero() {
+		s.deadline = time.Now().Add(sendWait)
+	}
+	if err := s.conn.SetWriteDeadline(s.deadline); err != nil {
 		return err
 	}
 	err := s.raw.Write(s.writable)
