@@ -36,6 +36,7 @@ func (c *client) execute(argv [][]byte) {
 		cmd.run(c, argv)
 	}
 	c.track.ended(cmd, c.multi.open)
+	c.s.relieve()
 }
 
 // find looks the command up.

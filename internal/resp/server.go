@@ -69,7 +69,8 @@ func Listen(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resp: %w", err)
 	}
-	s := &Server{cfg: cfg, listeners: listeners, started: cfg.now(), clients: make(map[uint64]*client), stopped: make(chan struct{}), stallLimit: cfg.stall}
+	s := &Server{cfg: cfg, listeners: listeners, started: cfg.now(), clients: make(map[uint64]*client), stopped: make(chan struct{}), stallLimit: cfg.stall,
+		track: trackTable{limit: maxTracked}}
 	s.moved = newMover(s, cfg.PerConnection)
 	if err := s.moved.start(); err != nil {
 		closeAll(listeners)

@@ -22,6 +22,8 @@ type trackTable struct {
 	clients map[uint64]*client
 	readers map[string]map[uint64]struct{} // by key: ids of clients
 	pairs   int
+	limit   int            // of pairs
+	full    bool           // it was reached by the command being carried out: once that is answered, all forget all
 	watcher *table.Watcher // while anyone tracks
 }
 
@@ -54,9 +56,9 @@ func (t *trackTable) add(c *client, key string) {
 	if _, known := ids[c.id]; known {
 		return
 	}
-	if t.pairs >= maxTracked {
-		c.s.invalidate(nil, true)
-		ids = nil
+	if t.pairs >= t.limit {
+		t.full = true
+		return
 	}
 	if ids == nil {
 		ids = make(map[uint64]struct{}, 1)
@@ -64,6 +66,15 @@ func (t *trackTable) add(c *client, key string) {
 	}
 	ids[c.id] = struct{}{}
 	t.pairs++
+}
+
+// relieve makes clients forget all they have cached when there was no room to remember what one of them read. It comes
+// after the reply of the command, or transaction, that read it: within a reply a push message would be taken for a part of it.
+func (s *Server) relieve() {
+	if s.track.full {
+		s.track.full = false
+		s.invalidate(nil, true)
+	}
 }
 
 // join begins to track for a client, and to listen to the table for the first one.

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,68 @@ func TestWhenTooMuchHappensClientsForgetAll(t *testing.T) {
 	}
 	if got := s.Stats().TrackingLost; got != 1 {
 		t.Errorf("%d counted", got)
+	}
+}
+
+// limitTracking lowers how much may be tracked.
+func limitTracking(s *Server, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.track.limit = limit
+}
+
+// tracked is how much is tracked.
+func tracked(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.track.pairs
+}
+
+// A push message within an array would be taken for one of its elements.
+func TestWhatIsTooMuchToTrackIsSaidAfterTheReply(t *testing.T) {
+	bothMovers(t, func(t *testing.T, mover func(*Config)) {
+		for name, c := range map[string]struct{ commands, reply string }{
+			"one read":    {encode("GET", "c"), "_\r\n"},
+			"many keys":   {encode("MGET", "a", "b", "c", "d"), "*4\r\n_\r\n_\r\n_\r\n_\r\n"},
+			"transaction": {encode("MULTI") + encode("GET", "c") + encode("MGET", "d", "e") + encode("EXEC"), "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n_\r\n*2\r\n_\r\n_\r\n"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, mover)
+				limitTracking(s, 2)
+				k, other := tracker(t, s), tracker(t, s)
+				other.do("GET", "a")
+				k.do("GET", "b")
+				k.send(c.commands + encode("PING"))
+				want := c.reply + forgetAll + "+PONG\r\n"
+				got := make([]byte, len(want))
+				if _, err := io.ReadFull(k.r, got); err != nil || string(got) != want {
+					t.Errorf("%v\n got %q\nwant %q", err, got, want)
+				}
+				if got := other.reply(); got != forgetAll {
+					t.Errorf("the other is told %q", got)
+				}
+				if n := s.Stats().TrackingLost; n != 1 || tracked(s) != 0 {
+					t.Errorf("lost %d times, %d tracked", n, tracked(s))
+				}
+				k.do("GET", "c") // there is room again
+				other.do("SET", "c", "v")
+				if got := k.reply(); got != push("c") {
+					t.Errorf("told %q", got)
+				}
+			})
+		}
+	})
+}
+
+func TestWhatIsTrackedAlreadyTakesNoRoom(t *testing.T) {
+	s := serve(t)
+	limitTracking(s, 2)
+	k := tracker(t, s)
+	k.want("*4\r\n_\r\n_\r\n_\r\n_\r\n", "MGET", "a", "b", "a", "b")
+	k.want("_\r\n", "GET", "a")
+	k.want("+PONG\r\n", "PING")
+	if got := s.Stats().TrackingLost; got != 0 || tracked(s) != 2 {
+		t.Errorf("lost %d times, %d tracked", got, tracked(s))
 	}
 }
 
