@@ -14,6 +14,8 @@ const (
 	UnknownTombsPerSec   = 1000
 	UnknownTombsBurst    = 4096
 	unknownIntervalMicro = 1_000_000 / UnknownTombsPerSec
+	unknownBurstMicro    = UnknownTombsBurst * unknownIntervalMicro
+	unknownSlackMicro    = 1_000_000 // concurrent callers' readings differ by less than this; a clock that was set back by more
 )
 
 // Destroy ends a session for good. hold asks for the logout hold, which a session with a lifetime then gets. A key
@@ -70,7 +72,10 @@ func (l *limiter) allow(nowMS int64) bool {
 	for {
 		was := l.full.Load()
 		next := max(was, now) + unknownIntervalMicro
-		if next-now > UnknownTombsBurst*unknownIntervalMicro {
+		if next > now+unknownBurstMicro+unknownSlackMicro {
+			next = now + unknownBurstMicro // the clock was set back: as if just emptied, or it were shut until the clock is there again
+		}
+		if next > now+unknownBurstMicro {
 			return false
 		}
 		if l.full.CompareAndSwap(was, next) {
@@ -150,12 +155,12 @@ func (t *Table) dropKilled(now int64, db uint8, remote bool) {
 			o.refresh()
 			if o.keepTouch() {
 				o.settle()
-				dots = append(dots, logged{o.seq, s.e.key(), true})
+				dots = append(dots, logged{seq: o.seq, name: s.e.name, db: s.e.db, touch: true})
 			}
 		}
 		b.mu.Unlock()
 		for _, d := range dots {
-			t.logOwn(d.seq, d.key, d.touch)
+			t.logOwn(d.seq, d.key(), d.touch)
 		}
 	}
 }

@@ -171,6 +171,51 @@ func TestTombstonesOfUnknownKeysAreLimited(t *testing.T) {
 	n.audit()
 }
 
+func TestAClockThatIsSetBackDoesNotShutTheLimiter(t *testing.T) {
+	for name, back := range map[string]int64{"a minute": 60 * second, "a year": 24 * 365 * hour, "to 1970": t0} {
+		var l limiter
+		for range 2 * UnknownTombsBurst {
+			l.allow(t0)
+		}
+		now := t0 - back
+		count := func(n int) (allowed int) {
+			for range n {
+				if l.allow(now) {
+					allowed++
+				}
+			}
+			return allowed
+		}
+		if got := count(100); got != 1 {
+			t.Errorf("%s: %d at once, want 1: the bucket was empty before", name, got)
+		}
+		now += second
+		if got := count(2 * UnknownTombsPerSec); got != UnknownTombsPerSec {
+			t.Errorf("%s: %d in the second after, want %d", name, got, UnknownTombsPerSec)
+		}
+		now += hour
+		if got := count(2 * UnknownTombsBurst); got != UnknownTombsBurst {
+			t.Errorf("%s: a burst of %d an hour later, want %d", name, got, UnknownTombsBurst)
+		}
+	}
+}
+
+// Callers read the clock before they come here, and not in the order in which they come.
+func TestCallersOutOfOrderGetNoMoreFromTheLimiter(t *testing.T) {
+	var l limiter
+	allowed := 0
+	for range 10 * UnknownTombsBurst {
+		for _, late := range []int64{0, 3, 900} {
+			if l.allow(t0 - late) {
+				allowed++
+			}
+		}
+	}
+	if allowed > UnknownTombsBurst {
+		t.Fatalf("%d at one moment, want %d", allowed, UnknownTombsBurst)
+	}
+}
+
 func TestUnknownTombstonesStopCountingWhenTheyGoOrLive(t *testing.T) {
 	n := newNode(t, 1)
 	n.destroy("a")

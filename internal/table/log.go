@@ -10,19 +10,24 @@ import (
 // LogSize is how many dots of each origin are remembered with their keys. What is older is pulled.
 const LogSize = 8192
 
-const minRing = 64
+const minRing = 16 // most origins are members of the past, of which a few dots are remembered
 
-// ring remembers the keys of an origin's latest dots. It grows up to LogSize as it is used.
+// ring remembers the keys of an origin's latest dots. It doubles, up to LogSize, as dots that it is to remember collide.
 type ring struct {
 	slots []logged
 	high  uint64
 }
 
+// logged is a dot and its key, flat because there are so many. The name is a string of its own, most often the entry's:
+// a ring keeps alive no more than the names it holds.
 type logged struct {
 	seq   uint64 // 0: none
-	key   record.Key
+	name  string
+	db    uint8
 	touch bool
 }
+
+func (l *logged) key() record.Key { return record.Key{DB: l.db, Name: l.name} }
 
 func (r *ring) note(seq uint64, k record.Key, touch bool) {
 	if seq == 0 || seq+LogSize <= r.high {
@@ -32,7 +37,7 @@ func (r *ring) note(seq uint64, k record.Key, touch bool) {
 	for !r.fits(seq) {
 		r.grow()
 	}
-	r.slots[seq%uint64(len(r.slots))] = logged{seq, k, touch}
+	r.slots[seq%uint64(len(r.slots))] = logged{seq, k.Name, k.DB, touch}
 }
 
 // fits reports whether seq's slot is free, or holds a dot that is not to be remembered any more.
@@ -114,7 +119,7 @@ func (t *Table) LogKey(origin record.Ref, seq uint64) (k record.Key, touch, ok b
 		t.own.mu.Lock()
 		l, ok = t.own.ring.get(seq)
 		t.own.mu.Unlock()
-		return l.key, l.touch, ok
+		return l.key(), l.touch, ok
 	}
 	t.remote.mu.Lock()
 	defer t.remote.mu.Unlock()
@@ -123,7 +128,7 @@ func (t *Table) LogKey(origin record.Ref, seq uint64) (k record.Key, touch, ok b
 		return k, false, false
 	}
 	l, ok = r.get(seq)
-	return l.key, false, ok
+	return l.key(), false, ok
 }
 
 // Note remembers which key a remote dot changed. Own dots are remembered by themselves.
@@ -158,7 +163,8 @@ func (t *Table) keepName(k record.Key) string {
 	return strings.Clone(k.Name)
 }
 
-// ForgetLog forgets an origin's log.
+// ForgetLog frees an origin's log, for who is not expected back: its dots are pulled from then on. A dot of it that comes
+// nevertheless begins a new one.
 func (t *Table) ForgetLog(origin record.Ref) {
 	t.remote.mu.Lock()
 	defer t.remote.mu.Unlock()

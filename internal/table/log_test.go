@@ -2,7 +2,10 @@ package table
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
+	"unsafe"
+	"weak"
 
 	"pgregory.net/rapid"
 
@@ -62,7 +65,7 @@ func TestRingRemembersTheLatestDots(t *testing.T) {
 	}
 	for seq := uint64(1); seq <= 3*LogSize; seq++ {
 		l, ok := r.get(seq)
-		if ok != (seq > 2*LogSize) || ok && l.key.Name != fmt.Sprint(seq) {
+		if ok != (seq > 2*LogSize) || ok && l.name != fmt.Sprint(seq) {
 			t.Fatalf("dot %d: %v %+v", seq, ok, l)
 		}
 	}
@@ -77,8 +80,108 @@ func TestRingIsSmallForAQuietOrigin(t *testing.T) {
 	for seq := uint64(1_000_000); seq < 1_000_050; seq++ {
 		r.note(seq, record.Key{}, false)
 	}
-	if len(r.slots) > minRing {
+	if len(r.slots) > 64 {
 		t.Fatalf("%d slots for 50 dots", len(r.slots))
+	}
+}
+
+func TestRingTakesNoRoomForDotsThatAreNotThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		seqs  []uint64
+		slots int
+	}{
+		"nothing":         {nil, 0},
+		"three":           {[]uint64{1, 2, 3}, minRing},
+		"three late ones": {[]uint64{70_001, 70_002, 70_003}, minRing},
+		"after a gap":     {[]uint64{1, 2, 1_000_000}, minRing},
+		"out of order":    {[]uint64{40, 39, 38, 37, 36}, minRing},
+		"one too many":    {[]uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}, 2 * minRing},
+	} {
+		var r ring
+		for _, seq := range c.seqs {
+			r.note(seq, record.Key{}, false)
+		}
+		if len(r.slots) != c.slots || cap(r.slots) != c.slots {
+			t.Errorf("%s: %d slots, want %d", name, cap(r.slots), c.slots)
+		}
+	}
+	if size := unsafe.Sizeof(logged{}); size > 32 {
+		t.Errorf("a slot has %d bytes", size)
+	}
+}
+
+// gone reports whether the collector frees what p points to. Once may not be enough: a stack that is looked at while it
+// runs can hold a stale pointer.
+func gone[T any](p weak.Pointer[T]) bool {
+	for range 10 {
+		if runtime.GC(); p.Value() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAForgottenLogIsFreed(t *testing.T) {
+	n := newNode(t, 1)
+	dead, other := n.cfg.Origins.Intern(originNo(2)), n.cfg.Origins.Intern(originNo(3))
+	for seq := uint64(1); seq <= 2*LogSize; seq++ {
+		n.Note(dead, seq, key(fmt.Sprint("session", seq)))
+	}
+	n.Note(other, 1, key("s"))
+	name, _, _ := n.LogKey(dead, 2*LogSize)
+	text, slots := weak.Make(unsafe.StringData(name.Name)), weak.Make(&n.remote.rings[dead].slots[0])
+	name = record.Key{}
+	if gone(text) || gone(slots) {
+		t.Fatal("freed while it is in use: the test sees nothing")
+	}
+	n.ForgetLog(dead)
+	if !gone(text) || !gone(slots) {
+		t.Fatal("the ring, or a name in it, is still held")
+	}
+	if _, _, ok := n.LogKey(dead, 2*LogSize); ok || len(n.remote.rings) != 1 {
+		t.Fatal("not forgotten")
+	}
+	if k, _, ok := n.LogKey(other, 1); !ok || k != key("s") {
+		t.Fatal("another's log is gone")
+	}
+	n.ForgetLog(dead)
+	n.Note(dead, 2*LogSize+1, key("late"))
+	if k, _, ok := n.LogKey(dead, 2*LogSize+1); !ok || k != key("late") || len(n.remote.rings[dead].slots) != minRing {
+		t.Fatal("a late dot is to begin a small log anew")
+	}
+	n.ForgetLog(n.self) // is nobody's
+	n.put("s", "x")
+	if _, _, ok := n.LogKey(n.self, 1); !ok {
+		t.Fatal("the own log is never forgotten")
+	}
+}
+
+// A log's names are not to keep the datagrams, read buffers, values and entries alive that they came with.
+func TestLogsKeepNamesAliveOnly(t *testing.T) {
+	n := newNode(t, 1)
+	ref := n.cfg.Origins.Intern(originNo(2))
+	buf := make([]byte, 1<<16)
+	copy(buf, "known unknown")
+	known, unknown := unsafe.String(&buf[0], 5), unsafe.String(&buf[6], 7)
+	n.put(known, string(make([]byte, 4096)), n.dueIn(hour))
+	n.Note(ref, 1, key(known))
+	n.Note(ref, 2, key(unknown))
+	buffer, value := weak.Make(&buf[0]), weak.Make(&n.state("known").Births[0].Value.Bytes[0])
+	buf, known, unknown = nil, "", ""
+	n.pass(3 * hour)
+	if n.Load(key("known"), new(record.State)) {
+		t.Fatal("the session is to be over")
+	}
+	if !gone(buffer) || !gone(value) {
+		t.Error("a log keeps more alive than its names")
+	}
+	for seq, want := range map[uint64]string{1: "known", 2: "unknown"} {
+		if k, _, ok := n.LogKey(ref, seq); !ok || k.Name != want {
+			t.Errorf("dot %d: %v %v", seq, k, ok)
+		}
+	}
+	if k, _, ok := n.LogKey(n.self, 1); !ok || k.Name != "known" {
+		t.Errorf("own dot: %v %v", k, ok)
 	}
 }
 
