@@ -107,7 +107,7 @@ func (m *Machine) answerChallenge(f *seal.Opened, addr netip.AddrPort) error {
 	if _, err := m.decoder.Challenge(f.Body, m.origins.Intern(f.Header.Origin), &c); err != nil {
 		return err
 	}
-	r := wire.Response{Nonce: c.Nonce, High: m.push.high}
+	r := wire.Response{Nonce: c.Nonce, High: m.sent()}
 	if !f.Proven {
 		m.challenge(f.Header.Origin, addr)
 		s := m.admit.strangers[f.Header.Origin]
@@ -140,7 +140,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 	p := m.newPeer(f.Header.Origin, in.From)
 	if r.Challenge != (wire.Nonce{}) {
 		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
-			&wire.Response{Nonce: r.Challenge, High: m.push.high}))
+			&wire.Response{Nonce: r.Challenge, High: m.sent()}))
 	}
 	m.announce(m.origin(p.ref), r.High)
 	m.scheduleGreet(p)

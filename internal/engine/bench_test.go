@@ -183,6 +183,14 @@ func (b *bench) run(d time.Duration) {
 	}
 }
 
+// sweep does the tables' housekeeping.
+func (b *bench) sweep() {
+	for _, n := range b.nodes {
+		for n.table.Sweep(b.now.UnixMilli()) {
+		}
+	}
+}
+
 func (b *bench) put(i int, name, value string) uint64 {
 	res, err := b.nodes[i].table.Put(b.now.UnixMilli(), record.Key{Name: name}, &table.Write{
 		Value: []byte(value), Due: b.now.Add(time.Hour).UnixMilli(),

@@ -26,7 +26,9 @@ const (
 	deadAfter     = time.Second     // from suspect to dead
 	probeInterval = 200 * time.Millisecond
 	probeHelpers  = 3
-	lossWindow    = 4 // heartbeats over which loss is averaged
+	lossWindow    = 30  // heartbeats over which loss is averaged at most
+	lossSample    = 200 // multicast datagrams that suffice
+	lossLeast     = 10  // fewer say nothing
 
 	joinWait     = time.Second // without a synced greeting: alone
 	helloSteady  = 5 * time.Second

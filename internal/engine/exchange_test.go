@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -121,5 +122,46 @@ func TestANodeAloneSendsItsWritesToNobodyAndGivesThemToWhoComes(t *testing.T) {
 	b.run(2 * time.Second)
 	for i := range 100 {
 		b.want(fmt.Sprint("s", i), "x")
+	}
+}
+
+func TestWhatHasNotLeftIsNotAnnouncedAndNotAskedFor(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	m := b.nodes[0].m
+	m.pace.rate, m.pace.tokens = 1000, -1 // nothing leaves for a while
+	for i := range 500 {
+		b.put(0, fmt.Sprint("s", i), "x")
+	}
+	b.run(3 * time.Second)
+	if got := b.nodes[1].m.Counters().NacksOut; got > 0 {
+		t.Errorf("%d NACKs for what is about to leave", got)
+	}
+	m.pace.rate = 1e9
+	b.run(2 * time.Second)
+	for i := range 500 {
+		b.want(fmt.Sprint("s", i), "x")
+	}
+}
+
+// "A mismatch heals by bucket over the stream connection and counts as divergence."
+func TestTablesThatDifferUnderEqualVectorsAreHealed(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	b.put(0, "a", "1")
+	b.run(2 * time.Second)
+	var s record.State
+	b.nodes[0].table.Load(key("a"), &s)
+	s.Births[0].Latest += 60_000 // a fault that no dot tells of
+	b.nodes[0].table.Merge(b.now.UnixMilli(), key("a"), &s)
+	for range 6 {
+		b.sweep()
+		b.run(time.Second)
+	}
+	if b.nodes[0].table.Root() != b.nodes[1].table.Root() {
+		t.Error("the tables differ still")
+	}
+	if b.told(0, EventDivergence)+b.told(1, EventDivergence) == 0 {
+		t.Error("nobody told of it")
 	}
 }

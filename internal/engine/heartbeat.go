@@ -54,7 +54,7 @@ func (m *Machine) pollHeart() {
 func (m *Machine) tailBeat() {
 	m.count.HeartbeatsOut++
 	dst := m.begin(wire.TypeHeartbeat, group)
-	frame, _, _ := m.encoder.AppendHeartbeat(dst, m.stamp(), &wire.Heartbeat{High: m.push.high, Sent: m.beat.sent}, m.room())
+	frame, _, _ := m.encoder.AppendHeartbeat(dst, m.stamp(), &wire.Heartbeat{High: m.sent(), Sent: m.beat.sent}, m.room())
 	m.finish(group, frame)
 }
 
@@ -81,7 +81,7 @@ func (m *Machine) composeBeat() *wire.Heartbeat {
 	all, dead := m.vectorHash()
 	h := &m.beat.h
 	*h = wire.Heartbeat{
-		High: m.push.high, Sent: m.beat.sent, Full: true,
+		High: m.sent(), Sent: m.beat.sent, Full: true,
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: uint8(min(m.table.StatsFull(), 255)),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,

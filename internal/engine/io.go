@@ -157,20 +157,21 @@ type Event struct {
 
 // Member is what this node knows of a member of the cluster.
 type Member struct {
-	Origin   record.Origin
-	Name     string
-	Addr     netip.AddrPort
-	State    wire.MemberState
-	Self     bool
-	Silence  time.Duration // since it was last heard
-	Lag      uint64        // local dots that it has not confirmed
-	Lacks    uint64        // dots of its own that it announced and we lack
-	Loss     float64       // share of its multicast datagrams that did not arrive here, over the last seconds
-	RTT      time.Duration // of the fastest recent acknowledgement; 0: not known
-	Sessions uint64
-	Bytes    uint64
-	FullPct  int
-	Offset   time.Duration // its clock minus ours; 0 where not known
-	Left     bool          // it said goodbye
-	HearsUs  bool          // it says that it hears our multicast
+	Origin    record.Origin
+	Name      string
+	Addr      netip.AddrPort
+	State     wire.MemberState
+	Self      bool
+	Silence   time.Duration // since it was last heard
+	Lag       uint64        // local dots that it has not confirmed
+	Lacks     uint64        // dots of its own that it announced and we lack
+	Loss      float64       // share of its multicast datagrams that did not arrive here, over the last seconds
+	RTT       time.Duration // of the fastest recent acknowledgement; 0: not known
+	Sessions  uint64
+	Bytes     uint64
+	FullPct   int
+	Offset    time.Duration // its clock minus ours; 0 where not known
+	Left      bool          // it said goodbye
+	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
+	HearsUs   bool          // it says that it hears our multicast
 }

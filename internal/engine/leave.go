@@ -42,7 +42,7 @@ func (m *Machine) pollLeave() {
 	}
 	l.said++
 	l.at = m.now.Add(goodbyeInterval)
-	m.finish(group, m.encoder.AppendLeave(m.begin(wire.TypeLeave, group), m.stamp(), &wire.Leave{High: m.push.high}))
+	m.finish(group, m.encoder.AppendLeave(m.begin(wire.TypeLeave, group), m.stamp(), &wire.Leave{High: m.sent()}))
 }
 
 // drained reports whether everything left and every synced peer confirmed it.

@@ -32,6 +32,8 @@ type peer struct {
 
 	heard          time.Time
 	heardMulticast time.Time
+	direct         time.Time // heard by ourselves
+	viaOthers      bool      // alive, as others tell, and not heard by ourselves
 	suspectedAt    time.Time
 	probeAt        time.Time
 	probes         int
@@ -82,7 +84,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 		return p
 	}
 	p := &peer{
-		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now,
+		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now, direct: m.now,
 		holds: make(map[record.Ref]*dots.Set),
 	}
 	for _, old := range m.members.list {
@@ -139,6 +141,7 @@ func (m *Machine) hear(p *peer, in Datagram) {
 	if in.From.IsValid() {
 		p.addr = in.From
 	}
+	p.direct, p.viaOthers = m.now, false
 	if in.Multicast {
 		p.heardMulticast = m.now
 		p.multicasts.received++
@@ -178,7 +181,9 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 		return
 	}
 	p.state = s
-	m.tellState(p)
+	if !p.viaOthers || s == wire.Dead { // else it would be told every few seconds
+		m.tellState(p)
+	}
 	if s == wire.Dead || s == wire.Synced {
 		m.acks.recheck = true
 	}
@@ -277,6 +282,7 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 	}
 	for _, q := range m.members.list {
 		if q != p && q.state == wire.Suspect && q.probeNonce == probe.Nonce {
+			q.viaOthers = true
 			m.markHeard(q)
 		}
 	}
@@ -341,7 +347,7 @@ func (m *Machine) Members(now time.Time) []Member {
 func (m *Machine) describe(p *peer) Member {
 	d := Member{
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
-		Silence: m.now.Sub(p.heard), Lag: m.push.high - min(p.confirms, m.push.high),
+		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers, Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left,
 	}
@@ -351,7 +357,9 @@ func (m *Machine) describe(p *peer) Member {
 	return d
 }
 
-// lossMeter measures the share of a sender's multicast datagrams that do not arrive, by the sender's own count.
+// lossMeter measures the share of a sender's multicast datagrams that do not arrive, by the sender's own count: over the
+// last beats that make lossSample datagrams together, as far as lossWindow beats go. Of fewer than lossLeast nothing
+// is said.
 type lossMeter struct {
 	received   uint64 // since the last count heard
 	lastSent   uint64
@@ -364,19 +372,30 @@ type lossMeter struct {
 func (l *lossMeter) report(sent uint64) {
 	if l.lastSent != 0 && sent > l.lastSent {
 		expected := sent - l.lastSent
+		l.at = (l.at + 1) % lossWindow
 		l.sent[l.at] = expected
 		l.lost[l.at] = expected - min(l.received, expected)
-		l.at = (l.at + 1) % lossWindow
-		var all, lost uint64
-		for i := range l.sent {
-			all += l.sent[i]
-			lost += l.lost[i]
-		}
-		l.loss = float64(lost) / float64(all)
+		l.loss = l.share()
 	}
 	if sent >= l.lastSent {
 		l.lastSent, l.received = sent, 0
 	}
+}
+
+func (l *lossMeter) share() float64 {
+	var all, lost uint64
+	for i := range lossWindow {
+		at := (l.at - i + lossWindow) % lossWindow
+		all += l.sent[at]
+		lost += l.lost[at]
+		if all >= lossSample {
+			break
+		}
+	}
+	if all < lossLeast {
+		return 0
+	}
+	return float64(lost) / float64(all)
 }
 
 // rename is name in memory of its own: parsed names are parts of the frame.

@@ -136,6 +136,21 @@ func (m *Machine) pollPush() {
 	}
 }
 
+// sent is up to where every own dot has left, or waits for nobody: what may be announced. Announcing more would make the
+// peers ask for what is about to come.
+func (m *Machine) sent() uint64 {
+	first := m.push.high + 1
+	if len(m.push.queue) > 0 { // in the order of the keys' first changes
+		first = m.push.dirty[m.push.queue[0]].seqs[0]
+	}
+	for _, f := range m.frags.out {
+		if f.head.Origin == m.self && !f.head.Repair {
+			first = min(first, f.head.Dots[0])
+		}
+	}
+	return first - 1
+}
+
 // Unhurried reports whether new local changes need not be told at once, by Wrote: nobody would hear them, or they would
 // wait for the company of others. Deadline covers them in either case.
 func (m *Machine) Unhurried() bool {

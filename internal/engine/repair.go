@@ -48,6 +48,9 @@ func (m *Machine) takeNack(p *peer, body []byte) error {
 }
 
 func (m *Machine) collect(p *peer, o *origin, ranges []dots.Range) {
+	if o.ref == m.self {
+		ranges = clip(ranges, m.sent()) // the rest is about to leave
+	}
 	for _, want := range ranges {
 		for _, held := range o.held.Ranges() {
 			lo, hi := max(want.Lo, held.Lo), min(want.Hi, held.Hi)
