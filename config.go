@@ -89,6 +89,9 @@ const (
 
 // resolve makes every choice that does not need the network.
 func (c Config) resolve() (node.Config, error) {
+	if c.Port < 0 || c.Port > 65535 {
+		return node.Config{}, fmt.Errorf("sessioncast: Config.Port %d: must be 1 to 65535", c.Port)
+	}
 	keys, err := c.keys()
 	if err != nil {
 		return node.Config{}, err

@@ -21,6 +21,8 @@ var (
 	ErrFull = table.ErrFull
 	// ErrTooLarge says that data exceeds Config.MaxSession.
 	ErrTooLarge = table.ErrTooLarge
+	// ErrNoID says that a session's id is empty, as of an absent cookie: all visitors would share it.
+	ErrNoID = errors.New("sessioncast: a session's id must not be empty")
 	// ErrIDTooLong says that a session's id exceeds 512 bytes.
 	ErrIDTooLong = table.ErrKeyTooLong
 	// ErrClock says that this node's clock is ahead of the others' by more than five seconds: it writes nothing until

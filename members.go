@@ -15,7 +15,7 @@ type Member struct {
 	Name     string
 	ID       string // of the node, across its restarts
 	Address  netip.AddrPort
-	State    string // joining, synced, leaving, suspect or dead
+	State    string // joining, synced, leaving, left, suspect or dead
 	Self     bool
 	Silence  time.Duration // since it was last heard
 	Lag      uint64        // changes made here that it has not confirmed
@@ -24,13 +24,21 @@ type Member struct {
 	Bytes    uint64
 }
 
+// stateOf is the word for a member's state.
+func stateOf(m engine.Member) string {
+	if m.State == wire.Dead && m.Left {
+		return "left"
+	}
+	return m.State.String()
+}
+
 // Members lists this node first, then every other that was heard, dead ones included.
 func (n *Node) Members() []Member {
 	inner := n.node.Members()
 	list := make([]Member, len(inner))
 	for i, m := range inner {
 		list[i] = Member{
-			Name: m.Name, ID: m.Origin.Node.String(), Address: m.Addr, State: m.State.String(), Self: m.Self,
+			Name: m.Name, ID: m.Origin.Node.String(), Address: m.Addr, State: stateOf(m), Self: m.Self,
 			Silence: m.Silence, Lag: m.Lag, Loss: m.Loss, Sessions: m.Sessions, Bytes: m.Bytes,
 		}
 		if m.Self {
@@ -74,10 +82,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 		switch e.Kind {
 		case engine.EventMember:
 			level := slog.LevelInfo
-			if e.State == wire.Suspect || e.State == wire.Dead {
+			if e.State == wire.Suspect || e.State == wire.Dead && !e.Member.Left {
 				level = slog.LevelWarn
 			}
-			log.Log(context.Background(), level, "member is "+e.State.String(), member)
+			log.Log(context.Background(), level, "member is "+stateOf(e.Member), member)
 		case engine.EventSynced:
 			log.Info("this node holds the cluster's sessions")
 		case engine.EventDivergence:

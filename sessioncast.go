@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/node"
@@ -36,9 +37,10 @@ import (
 
 // Node is this process's member of the cluster.
 type Node struct {
-	node  *node.Node
-	table *table.Table
-	cfg   Config
+	node   *node.Node
+	table  *table.Table
+	cfg    Config
+	closed atomic.Bool
 
 	watchers struct {
 		sync.Mutex
@@ -96,6 +98,7 @@ func newNode(inner *node.Node, cfg Config) *Node {
 // hear a goodbye. It is safe to call more than once.
 func (n *Node) Close() error {
 	err := n.node.Close(context.Background())
+	n.closed.Store(true)
 	n.closeWatchers()
 	return err
 }
@@ -109,6 +112,9 @@ func nowMillis() int64 { return time.Now().UnixMilli() }
 func (n *Node) Get(ctx context.Context, id string) (Session, error) {
 	if err := ctx.Err(); err != nil {
 		return Session{}, err
+	}
+	if n.closed.Load() {
+		return Session{}, wrap(ErrClosed)
 	}
 	v, ok := n.table.Get(n.node.CoarseNow(), key(id))
 	if ok && v.Due != 0 && v.Due < n.node.CoarseNow()+clockDoubt {

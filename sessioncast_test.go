@@ -158,6 +158,8 @@ func TestLimitsAreErrors(t *testing.T) {
 		ctx := t.Context()
 		_, err := n.Set(ctx, "large", make([]byte, 16<<10+1), 0)
 		wantErr(t, "above MaxSession", err, ErrTooLarge)
+		_, err = n.Set(ctx, "", nil, 0)
+		wantErr(t, "an empty id", err, ErrNoID)
 		_, err = n.Set(ctx, strings.Repeat("i", 513), nil, 0)
 		wantErr(t, "an id of 513 bytes", err, ErrIDTooLong)
 		for i := range 5 {
@@ -241,6 +243,8 @@ func TestAClosedNodeRefusesWrites(t *testing.T) {
 		wantErr(t, "Set", err, ErrClosed)
 		_, err = n.Destroy(context.Background(), "s")
 		wantErr(t, "Destroy", err, ErrClosed)
+		_, err = n.Get(context.Background(), "s")
+		wantErr(t, "Get", err, ErrClosed)
 	})
 }
 
@@ -254,6 +258,7 @@ func TestConfigErrorsSayWhatIsWrong(t *testing.T) {
 		"two sources of key": {Config{Key: key, Insecure: true}, "excludes"},
 		"a negative ttl":     {Config{Key: key, SessionTTL: -1}, "negative"},
 		"an unknown ack":     {Config{Key: key, Ack: -7}, "negative"},
+		"an impossible port": {Config{Port: 70000}, "65535"},
 		"a missing key file": {Config{KeyFile: "testdata/none"}, "key new"},
 	} {
 		if _, err := c.cfg.resolve(); err == nil || !strings.Contains(err.Error(), c.want) {

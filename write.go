@@ -2,6 +2,7 @@ package sessioncast
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/table"
@@ -31,11 +32,14 @@ func (n *Node) put(ctx context.Context, id string, w table.Write, ttl time.Durat
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
+	if id == "" {
+		return Receipt{}, ErrNoID
+	}
 	now := nowMillis()
 	w.Due = n.due(n.table.Time(now), ttl)
 	res, err := n.table.Put(now, key(id), &w)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, wrap(err)
 	}
 	if !res.Done {
 		return Receipt{}, unmet
@@ -62,7 +66,7 @@ func (n *Node) Touch(ctx context.Context, id string, ttl time.Duration) (Receipt
 	now := nowMillis()
 	res, err := n.table.Expire(now, key(id), n.due(n.table.Time(now), ttl), table.ExpireAlways)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, wrap(err)
 	}
 	if !res.Existed {
 		return Receipt{}, ErrNotFound
@@ -78,7 +82,7 @@ func (n *Node) Destroy(ctx context.Context, id string) (Receipt, error) {
 	}
 	res, err := n.table.Destroy(nowMillis(), key(id), true)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, wrap(err)
 	}
 	return n.receipt(ctx, res.Seq), nil
 }
@@ -90,10 +94,13 @@ func (n *Node) Clear(ctx context.Context) (Receipt, error) {
 	}
 	seq, err := n.table.Flush(nowMillis(), 0)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, wrap(err)
 	}
 	return n.receipt(ctx, seq), nil
 }
+
+// wrap says whose error it is.
+func wrap(err error) error { return fmt.Errorf("sessioncast: %w", err) }
 
 // receipt waits for the peers as Config.Ack asks.
 func (n *Node) receipt(ctx context.Context, seq uint64) Receipt {

@@ -137,6 +137,10 @@ func foundWith(path, home string, forbidden fs.FileMode) (Found, error) {
 // readKeyFile reads a key file and refuses one that others may read. It looks at the file it has opened, so that the
 // file judged is the file read.
 func readKeyFile(path string, forbidden fs.FileMode) ([]seal.Key, error) {
+	// A pipe would be waited for at opening: it is no key file, and looked at before.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("key file: %s is not a file but %s", path, kindOf(info.Mode()))
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no key file: %w; make one with: sessioncast key new --out %s", err, Quote(path))
@@ -161,6 +165,16 @@ func readKeyFile(path string, forbidden fs.FileMode) ([]seal.Key, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return keys, nil
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	}
+	return "something else"
 }
 
 // Create makes a key and a file for it, whole or not at all, and never over another: it is written under a name of

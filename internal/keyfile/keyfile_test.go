@@ -55,6 +55,7 @@ func TestErrorsSayWhatToDoAndShowNoKey(t *testing.T) {
 		is    error
 	}{
 		"a readable file":     {Query{Path: readable}, "chmod 600 " + readable, ErrReadable},
+		"a directory":         {Query{Path: t.TempDir()}, "a directory", nil},
 		"a missing file":      {Query{Path: "missing"}, "sessioncast key new --out missing", fs.ErrNotExist},
 		"a variable of words": {Query{Value: "secret words"}, "64 hex digits", ErrVariable},
 		"no config folder": {Query{SystemPath: "nowhere", UserConfigDir: func() (string, error) { return "", errors.New("no HOME") }},
