@@ -104,7 +104,12 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	if m.State == wire.Synced && !m.HearsUs && r.known(m) > heardAfter {
 		add("one-way", "%s does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between.", name)
 	}
-	if m.Loss > lossWarn {
+	switch {
+	case m.ViaOthers:
+		add("deaf", "Nothing of %s arrives here, although others hear it: check the firewalls and cables between it and this node.", name)
+	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
+		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
+	case m.Loss > lossWarn:
 		add("loss", "%s of %s's multicast datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}
 	switch off := m.Offset.Abs(); {

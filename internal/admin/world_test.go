@@ -20,7 +20,7 @@ func origin(node, run byte) record.Origin {
 
 func peer(name string, number byte) engine.Member {
 	return engine.Member{
-		Origin: origin(number, 1), Name: name, State: wire.Synced, HearsUs: true, Sessions: 18_204, Bytes: 19 << 20,
+		Origin: origin(number, 1), Name: name, State: wire.Synced, HearsUs: true, Multicast: true, Sessions: 18_204, Bytes: 19 << 20,
 		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, number}), 4000), Silence: 400 * time.Millisecond,
 	}
 }

@@ -36,7 +36,7 @@ func answering(t *testing.T, host Host, name NodeName, state wire.MemberState, p
 	read := func() *admin.Reading {
 		r := &admin.Reading{At: time.Now(), Node: string(name), State: state, Members: []engine.Member{{Name: string(name), State: state, Self: true}}}
 		for i, p := range peers {
-			m := engine.Member{Name: "peer", State: p, HearsUs: true}
+			m := engine.Member{Name: "peer", State: p, HearsUs: true, Multicast: true}
 			m.Origin.Node[0] = byte(i + 1)
 			r.Members = append(r.Members, m)
 		}

@@ -173,5 +173,6 @@ type Member struct {
 	Offset    time.Duration // its clock minus ours; 0 where not known
 	Left      bool          // it said goodbye
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
+	Multicast bool          // its multicast arrived here within the last seconds
 	HearsUs   bool          // it says that it hears our multicast
 }

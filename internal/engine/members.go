@@ -347,7 +347,8 @@ func (m *Machine) Members(now time.Time) []Member {
 func (m *Machine) describe(p *peer) Member {
 	d := Member{
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
-		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers, Lag: m.push.high - min(p.confirms, m.push.high),
+		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
+		Multicast: !p.heardMulticast.IsZero() && m.now.Sub(p.heardMulticast) < silentAfter, Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left,
 	}

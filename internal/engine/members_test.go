@@ -150,3 +150,23 @@ func TestANodeThatRestartsForEverIsAdmittedForEver(t *testing.T) {
 		t.Errorf("%d runs of one node remembered, want the present and the last", got)
 	}
 }
+
+func TestWhoIsHeardThroughOthersOnlyIsNamedAndNotToldOfAgainAndAgain(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 2 && to == 0 })
+	b.run(8 * time.Second)
+	before := b.told(0, EventMember)
+	b.run(30 * time.Second)
+	if m := b.member(0, 2); !m.ViaOthers || m.Multicast || m.Silence < 30*time.Second {
+		t.Errorf("via others %v, multicast %v, silent for %v", m.ViaOthers, m.Multicast, m.Silence)
+	}
+	if got := b.told(0, EventMember) - before; got > 0 {
+		t.Errorf("told of %d more times in half a minute", got)
+	}
+	b.drop = nil
+	b.run(3 * time.Second)
+	if m := b.member(0, 2); m.ViaOthers || !m.Multicast || m.State != wire.Synced {
+		t.Errorf("when it is heard again: %+v", m)
+	}
+}
