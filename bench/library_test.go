@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func (s *shardedMap) set(id string, data []byte) {
 	shard := &s.shards[maphash.String(s.seed, id)%256]
 	shard.Lock()
 	defer shard.Unlock()
+	if _, known := shard.m[id]; !known {
+		id = strings.Clone(id) // as whoever reads ids from connections must; an id of the map's own would compare by its address
+	}
 	shard.m[id] = v
 }
 
