@@ -95,7 +95,8 @@ func (c *client) stuck() bool { return c.held || c.closing || c.dead }
 // run executes the whole commands at the start of b and returns how many bytes it used. It stops early when the client
 // gets stuck or has much to be sent; more reports whether to come back for that reason.
 func (c *client) run(b []byte) (used int, more bool) {
-	c.s.nowMS = c.s.cfg.Table.Time(c.s.cfg.now().UnixMilli())
+	c.s.wallMS = c.s.cfg.now().UnixMilli()
+	c.s.nowMS = c.s.cfg.Table.Time(c.s.wallMS)
 	for !c.stuck() && used < len(b) {
 		if c.pending() >= c.enough {
 			return used, true

@@ -97,7 +97,7 @@ func (c *client) expireBy(argv [][]byte, x expiry) {
 		return
 	}
 	if o.xx && o.lt {
-		if v, ok := c.s.cfg.Table.Get(c.s.nowMS, c.key(argv[1])); ok && v.Due == 0 {
+		if v, ok := c.s.cfg.Table.Get(c.s.wallMS, c.key(argv[1])); ok && v.Due == 0 {
 			c.bool(false)
 			return
 		}

@@ -53,7 +53,7 @@ func (c *client) flush(argv [][]byte, first, last int) {
 		return
 	}
 	for db := first; db <= last; db++ {
-		seq, err := c.s.cfg.Table.Flush(c.s.nowMS, db)
+		seq, err := c.s.cfg.Table.Flush(c.s.wallMS, db)
 		if err != nil {
 			c.failed(err)
 			return
@@ -114,7 +114,7 @@ func scanCommand(c *client, argv [][]byte) {
 		return
 	}
 	var names []string
-	next := c.s.cfg.Table.Scan(c.s.nowMS, c.db, cursor, o.count, func(name string, _ table.View) {
+	next := c.s.cfg.Table.Scan(c.s.wallMS, c.db, cursor, o.count, func(name string, _ table.View) {
 		if !o.none && (o.pattern == nil || matchString(o.pattern, name)) {
 			names = append(names, name)
 		}
@@ -140,7 +140,7 @@ func keysCommand(c *client, argv [][]byte) {
 	var names []string
 	size := 0
 	for cursor, first := uint64(0), true; first || cursor != 0 && size <= c.s.cfg.MaxOutput; first = false {
-		cursor = c.s.cfg.Table.Scan(c.s.nowMS, c.db, cursor, maxScanCount, func(name string, _ table.View) {
+		cursor = c.s.cfg.Table.Scan(c.s.wallMS, c.db, cursor, maxScanCount, func(name string, _ table.View) {
 			if matchString(argv[1], name) {
 				names = append(names, name)
 				size += len(name) + len("$512\r\n\r\n")
@@ -152,7 +152,7 @@ func keysCommand(c *client, argv [][]byte) {
 }
 
 func randomkeyCommand(c *client, _ [][]byte) {
-	name, ok := c.s.cfg.Table.Random(c.s.nowMS, c.db, rand.Uint64())
+	name, ok := c.s.cfg.Table.Random(c.s.wallMS, c.db, rand.Uint64())
 	if !ok {
 		c.null()
 		return

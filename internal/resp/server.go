@@ -28,7 +28,8 @@ type Server struct {
 	lastID  uint64
 	spare   [][]byte
 	track   trackTable
-	nowMS   int64 // the cluster's time when the commands being carried out were received, Unix milliseconds
+	wallMS  int64 // when the commands being carried out were received, Unix milliseconds: what the table goes by
+	nowMS   int64 // the cluster's time then: what lifetimes count from
 	scratch record.State
 
 	inbox inbox

@@ -27,7 +27,7 @@ func (c *client) read(arg []byte) (v table.View, ok bool) {
 	if c.track.on && c.current.flags&reads != 0 {
 		c.follow(k)
 	}
-	v, ok = c.s.cfg.Table.Get(c.s.nowMS, k)
+	v, ok = c.s.cfg.Table.Get(c.s.wallMS, k)
 	if ok {
 		c.s.count.hits.Add(1)
 	} else {
@@ -43,10 +43,10 @@ func (c *client) read(arg []byte) (v table.View, ok bool) {
 // is gone: who has seen it gone means to create it.
 func (c *client) put(arg []byte, w *table.Write) (table.Result, error) {
 	k := c.key(arg)
-	res, err := c.s.cfg.Table.Put(c.s.nowMS, k, w)
+	res, err := c.s.cfg.Table.Put(c.s.wallMS, k, w)
 	if err == table.ErrDestroyed && c.knowsMissing(k) {
 		w.Explicit = true
-		res, err = c.s.cfg.Table.Put(c.s.nowMS, k, w)
+		res, err = c.s.cfg.Table.Put(c.s.wallMS, k, w)
 	}
 	c.wrote(res.Seq)
 	return res, err
@@ -54,13 +54,13 @@ func (c *client) put(arg []byte, w *table.Write) (table.Result, error) {
 
 // destroy ends a session as a logout does.
 func (c *client) destroy(arg []byte) (table.Result, error) {
-	res, err := c.s.cfg.Table.Destroy(c.s.nowMS, c.key(arg), true)
+	res, err := c.s.cfg.Table.Destroy(c.s.wallMS, c.key(arg), true)
 	c.wrote(res.Seq)
 	return res, err
 }
 
 func (c *client) expire(arg []byte, due int64, cond table.ExpireCond) (table.Result, error) {
-	res, err := c.s.cfg.Table.Expire(c.s.nowMS, c.key(arg), due, cond)
+	res, err := c.s.cfg.Table.Expire(c.s.wallMS, c.key(arg), due, cond)
 	c.wrote(res.Seq)
 	return res, err
 }

@@ -55,7 +55,7 @@ func (c *client) watchedChanged() bool {
 	for i := range c.watched {
 		w := &c.watched[i]
 		c.db = w.db
-		v, ok := c.s.cfg.Table.Get(c.s.nowMS, c.key(w.key))
+		v, ok := c.s.cfg.Table.Get(c.s.wallMS, c.key(w.key))
 		if ok != w.ok || v.Version != w.view.Version || v.Birth != w.view.Birth || v.Due != w.view.Due {
 			return true
 		}

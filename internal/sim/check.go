@@ -180,7 +180,8 @@ func holdsBirth(s *record.State, id record.Version) bool {
 
 func crowded(s *record.State) bool { return len(s.Births) >= record.MaxBirths }
 
-// checkVisible is promise 5: nothing is hidden before what was promised, nor shown long after.
+// checkVisible is promise 5: nothing is hidden before what was promised, by the node's own clock as well, however far a
+// fast peer has moved the cluster's time; nor shown long after.
 func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 	if _, floor := k.IsFloor(); floor {
 		return
@@ -193,16 +194,16 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 		n.broken("promise 3", k, "shows a session that it does not hold")
 	case d == nil:
 		return
-	case !visible && (d.Deadline.Due == 0 || now < d.Deadline.Promise):
-		n.broken("promise 5", k, "hidden at %d", now)
+	case !visible && (d.Deadline.Due == 0 || n.wall() < d.Deadline.Promise):
+		n.broken("promise 5", k, "hidden at %d", n.wall())
 	case visible && d.Deadline.Due != 0 && now >= d.Deadline.Promise+maxSkew.Milliseconds():
 		n.broken("promise 5", k, "visible at %d", now)
 	case visible && view.Version != value.Value.Version:
 		n.broken("promise 1", k, "a read gives another value than the latest")
 	}
 	was.forgetTouch(n.origins.Later(d.Deadline.Version, was.touchAt) || !holdsBirth(s, was.touched))
-	if !visible && now < was.touchDue && !n.leaving {
-		n.broken("promise 5", k, "hidden at %d, and a touch was acknowledged until %d", now, was.touchDue)
+	if !visible && n.wall() < was.touchDue && !n.leaving {
+		n.broken("promise 5", k, "hidden at %d, and a touch was acknowledged until %d", n.wall(), was.touchDue)
 	}
 }
 

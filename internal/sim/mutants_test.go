@@ -54,6 +54,8 @@ var mutants = []mutant{
 		"s.last++", "s.last = max(s.last, (s.last+1)%64)"},
 	{"every touch stays local", "table/expire.go",
 		"d == current && due <= d.Deadline.Promise", "d == current"},
+	{"a fast peer hides sessions early", "table/table.go",
+		"return max(t.skewMS.Load(), at-now) }", "return t.skewMS.Load() }"},
 	{"flush does not reach later births here", "table/table.go",
 		"return hlc.Stamp(t.floors[db].Load())", "return 0"},
 	{"tombstones are forgotten at once", "record/record.go",

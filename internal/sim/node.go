@@ -12,6 +12,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
 	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // Node is a machine in the network with what runs on it, if anything does.
@@ -98,6 +99,17 @@ func (n *Node) newTable() *table.Table {
 		Self: n.origin, Origins: n.origins, Clock: n.clock, MaxSkew: maxSkew,
 		Lifetime: n.world.opts.Lifetime, Hold: n.world.opts.LogoutHold,
 	})
+}
+
+// measureSkew tells the table how far the peers' clocks are off, as the shell's housekeeper does.
+func (n *Node) measureSkew() {
+	var skew time.Duration
+	for _, m := range n.machine.Members(n.time()) {
+		if !m.Self && m.State == wire.Synced {
+			skew = max(skew, m.Offset.Abs())
+		}
+	}
+	n.table.SetSkew(skew)
 }
 
 // root is the fingerprint of all the node holds.

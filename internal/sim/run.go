@@ -50,6 +50,7 @@ const (
 func (w *World) everySweep(n *Node) {
 	w.after(sweepEvery, func() {
 		if n.runs() {
+			n.measureSkew()
 			for n.table.Sweep(n.wall()) {
 			}
 			n.watch.stale = true

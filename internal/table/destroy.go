@@ -31,7 +31,7 @@ func (t *Table) Destroy(now int64, k record.Key, hold bool) (res Result, err err
 		return res, ErrClosed
 	}
 	if res.Existed = o.visible(); res.Existed {
-		res.Before, _ = t.view(o.e, o.floor, o.at)
+		res.Before = o.view()
 	}
 	o.destroy(hold)
 	res.Seq, res.Done = o.seq, o.seq != 0

@@ -85,13 +85,13 @@ type View struct {
 	Birth   record.Version // identity of the birth that the next update writes to
 }
 
-func (t *Table) view(e *entry, floor hlc.Stamp, at int64) (v View, ok bool) {
-	ok = t.viewInto(&v, e, floor, at)
+func (t *Table) view(e *entry, floor hlc.Stamp, now, at int64) (v View, ok bool) {
+	ok = t.viewInto(&v, e, floor, now, at)
 	return v, ok
 }
 
-func (t *Table) viewInto(v *View, e *entry, floor hlc.Stamp, at int64) bool {
-	skew := t.skewMS.Load()
+func (t *Table) viewInto(v *View, e *entry, floor hlc.Stamp, now, at int64) bool {
+	skew := t.skewAt(now, at)
 	var value, d, current *record.Birth
 	if births := e.state.Births; len(births) == 1 { // nearly always
 		value = &births[0]
@@ -125,7 +125,7 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 	b := t.bucket(h)
 	b.mu.Lock()
 	if e := b.find(h, k); e != nil {
-		ok = t.viewInto(&v, e, t.floor(k.DB), t.clusterTime(now))
+		ok = t.viewInto(&v, e, t.floor(k.DB), now, t.clusterTime(now))
 	}
 	b.mu.Unlock()
 	return v, ok

@@ -37,7 +37,7 @@ func (o *op) expire(due int64, cond ExpireCond, res *Result) error {
 	if res.Existed = o.visible(); !res.Existed {
 		return nil
 	}
-	res.Before, _ = o.t.view(o.e, o.floor, o.at)
+	res.Before = o.view()
 	past := due != 0 && due <= o.at
 	if o.t.quarantine.Load() && !past {
 		o.t.counts.refused.Add(1)

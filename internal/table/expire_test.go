@@ -132,11 +132,82 @@ func TestSessionIsHiddenAtPromiseAndSkew(t *testing.T) {
 
 func TestTheHybridClockCountsAsTime(t *testing.T) {
 	n := newNode(t, 1)
-	n.put("s", "x", n.dueIn(2*second))
-	far := newNode(t, 2)
-	far.now += 3 * second
-	n.cfg.Clock.Observe(far.cfg.Clock.Now(far.now), n.now, 5*time.Second)
+	n.hear(3 * second)
+	if got := n.Time(n.now); got != t0+3*second {
+		t.Fatalf("the cluster's time is %d ms ahead, want 3 s", got-t0)
+	}
+}
+
+// Promise 5: "never expires early on any node, whatever the clocks (within their limit)"
+func TestAFastPeerHidesNothingEarly(t *testing.T) {
+	for name, after := range map[string]func(n *node){
+		"it comes, and is not measured yet": func(n *node) {},
+		"it is measured":                    func(n *node) { n.SetSkew(4900 * time.Millisecond) },
+		"it goes, and is not measured any more": func(n *node) {
+			n.SetSkew(4900 * time.Millisecond)
+			n.SetSkew(0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, 1)
+			n.put("s", "x", n.dueIn(3*second))
+			n.put("idle", "x", n.dueIn(3*second))
+			n.hear(4900)
+			after(n)
+			n.pass(3*second - 1)
+			n.want("s", "x")
+			if n.Len(0) != 2 {
+				t.Fatalf("%d sessions after a sweep, want 2", n.Len(0))
+			}
+			if _, next := scanAll(n, 0, 10)["s"]; !next {
+				t.Fatal("no scan finds it")
+			}
+			if res := n.expire("s", n.Time(n.now)+hour); !res.Existed || !res.Done {
+				t.Fatalf("a touch: %+v", res)
+			}
+			n.audit()
+			n.pass(5 * second) // later at most by the skew
+			n.want("s", "x")
+			n.want("idle", "-")
+			if n.Len(0) != 1 || n.Stats().Expired != 1 {
+				t.Fatalf("%d sessions, %d expired", n.Len(0), n.Stats().Expired)
+			}
+			n.audit()
+		})
+	}
+}
+
+func TestAClockAnHourAheadForAMomentHidesNothing(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(hour/2))
+	n.now += hour
+	n.put("w", "x", n.dueIn(hour/2))
+	n.now = t0 + second
+	if ahead := n.Time(n.now) - n.now; ahead != 5*second {
+		t.Fatalf("the cluster's time is %d ms ahead of the wall clock, want the limit", ahead)
+	}
+	n.sweep()
+	n.want("s", "x")
+	if res := n.expire("s", n.Time(n.now)+hour); !res.Done {
+		t.Fatalf("a touch: %+v", res)
+	}
+	n.audit()
+}
+
+func TestAClockSetBackHidesNothingAndGoesOn(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(20*second))
+	n.now -= hour
+	n.sweep()
+	n.want("s", "x")
+	n.put("s", "y", n.dueIn(20*second))
+	n.want("s", "y")
+	n.destroy("s")
 	n.want("s", "-")
+	n.put("u", "x", explicit, n.dueIn(20*second))
+	n.pass(20*second + 5*second)
+	n.want("u", "-")
+	n.audit()
 }
 
 // touched is two nodes that hold a session, of which the first extended it within the promise.

@@ -127,6 +127,14 @@ func (n *node) pass(ms int64) {
 	n.sweep()
 }
 
+// hear observes the clock of a peer that is ahead of this node's wall clock.
+func (n *node) hear(ahead int64) {
+	n.t.Helper()
+	if !n.cfg.Clock.Observe(hlc.At(n.now+ahead), n.now, n.cfg.MaxSkew) {
+		n.t.Fatalf("%d ms ahead is beyond the limit", ahead)
+	}
+}
+
 // translate is s with m's refs in place of n's.
 func (n *node) translate(m *node, s *record.State) record.State {
 	ref := func(r record.Ref) record.Ref { return m.cfg.Origins.Intern(n.cfg.Origins.Origin(r)) }
@@ -186,7 +194,7 @@ func (n *node) audit() {
 			default:
 				n.t.Fatalf("an entry that says nothing was kept")
 			}
-			if next := t.nextWake(e); next != never && (e.wake == 0 || e.wake > next) {
+			if next := t.nextWake(e, t.clusterTime(n.now)); next != never && (e.wake == 0 || e.wake > next) {
 				n.t.Fatalf("due at %d, queued for %d", next, e.wake)
 			}
 			return true

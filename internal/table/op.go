@@ -85,7 +85,13 @@ func (o *op) visible() bool {
 		return false
 	}
 	d := o.t.deadline(o.e, o.floor)
-	return d != nil && !d.Deadline.Hidden(o.at, o.t.skewMS.Load())
+	return d != nil && !d.Deadline.Hidden(o.at, o.t.skewAt(o.now, o.at))
+}
+
+// view is what a reader sees of the key.
+func (o *op) view() View {
+	v, _ := o.t.view(o.e, o.floor, o.now, o.at)
+	return v
 }
 
 func (o *op) seen() seen {
@@ -109,7 +115,7 @@ func (o *op) highest() hlc.Stamp {
 
 // current is the birth that local changes of a visible key go to.
 func (o *op) current() *record.Birth {
-	return o.e.state.Current(o.floor, o.at, o.t.skewMS.Load())
+	return o.e.state.Current(o.floor, o.at, o.t.skewAt(o.now, o.at))
 }
 
 // stamp is the version of a local write: later than everything known of the key. Being raised above that does not
@@ -160,7 +166,7 @@ func (o *op) settle() {
 	if e.inline && e.class == tombstone {
 		o.shrink()
 	}
-	o.b.schedule(o.hash, o.e, t.nextWake(o.e))
+	o.b.schedule(o.hash, o.e, t.nextWake(o.e, o.at))
 }
 
 func (o *op) recost() {

@@ -106,7 +106,7 @@ func (t *Table) Scan(now int64, db int, cursor uint64, count int, emit func(name
 		return 0
 	}
 	count = min(max(count, 1), maxScanCount)
-	s := scan{t: t, db: uint8(db), at: t.clusterTime(now), group: cursor, want: count, effort: max(minEffort, count*scanEffort)}
+	s := scan{t: t, db: uint8(db), now: now, at: t.clusterTime(now), group: cursor, want: count, effort: max(minEffort, count*scanEffort)}
 	from := cursor << scanShift
 	for i := int(from >> (64 - bucketBits)); i < Buckets && !s.stopped; i++ {
 		b := &t.buckets[i]
@@ -129,7 +129,7 @@ func (t *Table) Scan(now int64, db int, cursor uint64, count int, emit func(name
 type scan struct {
 	t       *Table
 	db      uint8
-	at      int64
+	now, at int64  // wall and cluster time
 	group   uint64 // of the last entry seen; all that share a cursor go together
 	want    int
 	effort  int
@@ -146,7 +146,7 @@ func (s *scan) visit(hash uint64, e *entry) bool {
 	s.group = group
 	s.effort--
 	if e.db == s.db {
-		if v, ok := s.t.view(e, s.t.floor(e.db), s.at); ok {
+		if v, ok := s.t.view(e, s.t.floor(e.db), s.now, s.at); ok {
 			s.found = append(s.found, scanned{e.name, v})
 		}
 	}
@@ -162,7 +162,7 @@ func (t *Table) Random(now int64, db int, r uint64) (name string, ok bool) {
 	at := t.clusterTime(now)
 	visit := func(_ uint64, e *entry) bool {
 		if int(e.db) == db {
-			if _, ok = t.view(e, t.floor(e.db), at); ok {
+			if _, ok = t.view(e, t.floor(e.db), now, at); ok {
 				name = e.name
 			}
 		}

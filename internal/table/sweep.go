@@ -10,6 +10,9 @@ import (
 // sweepBudget is how many due entries one Sweep looks at.
 const sweepBudget = 65_536
 
+// epochSlack and twice the allowed skew are by how much an epoch may be ahead of clocks within their limits.
+const epochSlack = record.EpochMillis
+
 // sweeper remembers where the last Sweep stopped, and which epoch's collection is complete.
 type sweeper struct {
 	mu    sync.Mutex
@@ -25,9 +28,7 @@ func (t *Table) Sweep(now int64) (more bool) {
 	start := s.start
 	s.mu.Unlock()
 	at := t.clusterTime(now)
-	if epoch := at / record.EpochMillis * record.EpochMillis; epoch > t.epoch.Load() {
-		t.epoch.Store(epoch)
-	}
+	t.moveEpoch(at / record.EpochMillis * record.EpochMillis)
 	epoch := t.epoch.Load()
 	budget := sweepBudget
 	stop := start
@@ -46,6 +47,15 @@ func (t *Table) Sweep(now int64) (more bool) {
 		s.done.Store(epoch)
 	}
 	return more
+}
+
+// moveEpoch goes forward, or back where this node's clock was far ahead and is not any more: until the cluster came to
+// the epoch that was finished too early, whatever the others send would be dropped, and fingerprints not be compared.
+// This way both go on, and what was collected too early is healed.
+func (t *Table) moveEpoch(epoch int64) {
+	if was := t.epoch.Load(); epoch > was || epoch < was-epochSlack-2*t.cfg.MaxSkew.Milliseconds() {
+		t.epoch.Store(epoch)
+	}
 }
 
 // Epoch is the end of the last epoch, in Unix milliseconds, whose collection is complete, and whether none has begun
@@ -90,7 +100,7 @@ func (t *Table) wakeUp(b *bucket, now int64, w wake) {
 			o.settle()
 		}
 		if e = o.e; e != nil {
-			b.schedule(w.hash, e, t.nextWake(e))
+			b.schedule(w.hash, e, t.nextWake(e, o.at))
 		}
 	}
 }
@@ -105,15 +115,15 @@ func (b *bucket) wakeable(w wake) (due *entry) {
 	return due
 }
 
-// nextWake is when the sweeper must look at e next.
-func (t *Table) nextWake(e *entry) int64 {
+// nextWake is when the sweeper must look at e next, the cluster's time being at.
+func (t *Table) nextWake(e *entry, at int64) int64 {
 	next := int64(never)
 	if e.isFloor() {
 		return next
 	}
 	births := e.state.Births
 	if d := t.deadline(e, 0); e.class == session && d.Deadline.Due != 0 {
-		next = d.Deadline.Promise + t.skewMS.Load()
+		next = max(d.Deadline.Promise+t.skewMS.Load(), at+1) // not hidden though due: the hybrid clock is ahead
 	}
 	if e.class == hidden || len(births) > 1 { // a lone birth is hidden before it goes
 		for i := range births {

@@ -101,3 +101,37 @@ func TestIdleBucketsCostNoLock(t *testing.T) {
 		n.buckets[i].mu.Unlock()
 	}
 }
+
+// A node that finished epochs under a clock far ahead has lost sessions; it must not refuse them when peers send them.
+func TestAnEpochFinishedTooEarlyIsTakenBack(t *testing.T) {
+	n, peer := newNode(t, 1), newNode(t, 2)
+	peer.put("s", "x", peer.dueIn(hour/2))
+	peer.send(n, key("s"))
+	n.now += hour
+	n.sweep()
+	n.now = t0 + second
+	n.want("s", "-")
+	n.sweep()
+	peer.pass(second)
+	if end, settled := n.Epoch(); !settled || end != peer.sweeper.done.Load() {
+		t.Fatalf("epoch %d, settled %v; the peer's is %d", end, settled, peer.sweeper.done.Load())
+	}
+	peer.send(n, key("s"))
+	n.want("s", "x")
+	if n.Root() != peer.Root() {
+		t.Fatal("not the same")
+	}
+	n.audit()
+}
+
+func TestAnEpochStaysWhereClocksDifferWithinTheirLimit(t *testing.T) {
+	n := newNode(t, 1)
+	n.now += 9 * second
+	n.sweep()
+	was, _ := n.Epoch()
+	n.now -= 10 * second
+	n.sweep()
+	if end, _ := n.Epoch(); end != was {
+		t.Fatalf("went from %d to %d", was, end)
+	}
+}

@@ -2,7 +2,8 @@
 //
 // A Table owns all states, the logs of dots and the fingerprints. Everything is safe to call from any goroutine;
 // nothing blocks on the network or the disk, and nothing reads the machine's clock: `now` is wall time in Unix
-// milliseconds, handed in. The cluster's time is the later of now and the reading of the Clock; expiry goes by it.
+// milliseconds, handed in. The cluster's time is the later of now and the reading of the Clock, within the allowed skew;
+// expiry goes by it.
 //
 // Locks never nest: a bucket's lock guards its entries, each log has its own lock taken after the bucket's is
 // released, watchers are sent to without blocking.
@@ -104,8 +105,17 @@ func (t *Table) deriveSecrets(secret [16]byte) {
 
 func (t *Table) bucket(hash uint64) *bucket { return &t.buckets[hash>>(64-bucketBits)] }
 
-// clusterTime is the later of the wall clock and the hybrid clock, in Unix milliseconds.
-func (t *Table) clusterTime(now int64) int64 { return t.cfg.Clock.Read(now).Millis() }
+// clusterTime is the later of the wall clock and the hybrid clock, in Unix milliseconds; never more than the allowed skew
+// later than the wall clock. Peers cannot move the hybrid clock further: where it is, this node's own wall clock was ahead
+// and came back. The hybrid clock cannot, and for an hour all sessions of the next hour would look expired.
+func (t *Table) clusterTime(now int64) int64 {
+	return min(t.cfg.Clock.Read(now).Millis(), now+t.cfg.MaxSkew.Milliseconds())
+}
+
+// skewAt is how much later than promised sessions are hidden, at wall time now and cluster time at: the measured skew,
+// and at least what the hybrid clock is ahead by. A peer whose clock is fast moves the hybrid clock with its first frame,
+// before its skew is measured, and that stays ahead for a while when the peer is gone and its skew no longer counts.
+func (t *Table) skewAt(now, at int64) int64 { return max(t.skewMS.Load(), at-now) }
 
 func (t *Table) floor(db uint8) hlc.Stamp {
 	if db >= record.Databases {

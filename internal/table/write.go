@@ -88,7 +88,7 @@ func (o *op) put(w *Write, value []byte, res *Result) error {
 	}
 	res.Existed = o.visible()
 	if res.Existed && w.NeedBefore {
-		res.Before, _ = o.t.view(o.e, o.floor, o.at)
+		res.Before = o.view()
 	}
 	if w.If == IfAbsent && res.Existed || w.If == IfPresent && !res.Existed {
 		return nil
