@@ -1,0 +1,134 @@
+package node
+
+import (
+	"testing"
+	"time"
+)
+
+const startMS = int64(1_700_000_000_000)
+
+// stepping is a stepWatch whose clocks a test moves.
+type stepping struct {
+	stepWatch
+	off  time.Duration // the wall clock's error
+	mono time.Duration
+}
+
+func newStepping() *stepping { return &stepping{stepWatch: newStepWatch(startMS)} }
+
+// run lets time pass with the housekeeper's looks and what the peers say.
+func (s *stepping) run(d time.Duration, peers ...time.Duration) {
+	for end := s.mono + d; s.mono < end; {
+		s.mono += sweepInterval
+		s.look(startMS+(s.mono+s.off).Milliseconds(), s.mono)
+		if s.mono%clockInterval == 0 {
+			s.confirm(peers)
+		}
+	}
+}
+
+// wrong is by how much the believed time differs from the true one.
+func (s *stepping) wrong() time.Duration {
+	return time.Duration(s.believed()-startMS)*time.Millisecond - s.mono
+}
+
+func TestAClockThatGoesEvenlyIsBelieved(t *testing.T) {
+	s := newStepping()
+	for range 1000 {
+		s.off += 100 * time.Millisecond // slewed fast
+		if s.run(sweepInterval); s.doubted() || s.wrong() != s.off {
+			t.Fatalf("doubted %v, believed time off by %v at %v", s.doubted(), s.wrong(), s.off)
+		}
+	}
+}
+
+func TestAStepForwardIsDoubtedUntilItIsConfirmed(t *testing.T) {
+	for name, c := range map[string]struct {
+		peers []time.Duration
+		after time.Duration // when it is believed; 0: never
+	}{
+		"alone":                   {nil, confirmedAlone},
+		"peers agree":             {[]time.Duration{0, time.Second}, confirmPeers},
+		"peers disagree":          {[]time.Duration{-time.Hour}, 0},
+		"most disagree":           {[]time.Duration{-time.Hour, -time.Hour, 0}, 0},
+		"peers are further ahead": {[]time.Duration{time.Hour}, confirmPeers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStepping()
+			s.run(time.Minute, 0)
+			s.off = time.Hour
+			if c.after == 0 {
+				s.run(time.Hour, c.peers...)
+			} else {
+				s.run(c.after-time.Second, c.peers...)
+			}
+			if !s.doubted() || s.wrong() != 0 {
+				t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+			}
+			if c.after == 0 {
+				return
+			}
+			if s.run(2*time.Second, c.peers...); s.doubted() || s.wrong() != time.Hour {
+				t.Fatalf("then doubted %v, believed time off by %v", s.doubted(), s.wrong())
+			}
+		})
+	}
+}
+
+func TestAClockThatComesBackIsBelievedAtOnce(t *testing.T) {
+	s := newStepping()
+	s.off = time.Hour
+	s.run(time.Second)
+	s.off = 0
+	if s.run(sweepInterval); s.doubted() || s.wrong() != 0 {
+		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	}
+}
+
+func TestAClockThatKeepsSteppingIsNotBelieved(t *testing.T) {
+	s := newStepping()
+	for range 10 {
+		s.off += time.Hour
+		s.run(confirmedAlone - time.Second)
+	}
+	if !s.doubted() || s.wrong() != 0 {
+		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	}
+}
+
+func TestAStepBackIsBelievedAndTheWayForwardDoubted(t *testing.T) {
+	s := newStepping()
+	s.off = -time.Hour
+	if s.run(sweepInterval); s.doubted() || s.wrong() != -time.Hour {
+		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	}
+	s.off = 0
+	if s.run(sweepInterval); !s.doubted() {
+		t.Fatal("the step forward is not doubted")
+	}
+	if s.run(2*confirmPeers, 0); s.doubted() || s.wrong() != 0 {
+		t.Fatalf("in the end doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	}
+}
+
+func TestStampsAreJudgedAsWellAsTheWallClock(t *testing.T) {
+	const hour = time.Hour
+	for name, c := range map[string]struct {
+		peers        []time.Duration
+		lead         time.Duration
+		wall, stamps time.Duration
+	}{
+		"all agree":                                {[]time.Duration{0, 0}, 0, 0, 0},
+		"it is ahead":                              {[]time.Duration{-hour, -hour}, 0, hour, hour},
+		"of a pair it is not accused":              {[]time.Duration{-hour}, 0, 0, 0},
+		"a fast peer moved its stamps":             {[]time.Duration{-3 * time.Second, -3 * time.Second, 0}, maxSkew, 0, 0},
+		"it was ahead and came back":               {[]time.Duration{0, 0}, hour, 0, hour},
+		"it was ahead and came back, in a pair":    {[]time.Duration{0}, hour, 0, hour},
+		"it was right and was set back":            {[]time.Duration{hour, hour}, hour, -hour, 0},
+		"it was right and was set back, in a pair": {[]time.Duration{hour}, hour, -hour, 0},
+	} {
+		if wall, stamps := judge(c.peers, c.lead); wall != c.wall || stamps != c.stamps {
+			t.Errorf("%s: wall clock %v ahead, stamps %v; want %v, %v", name, wall, stamps, c.wall, c.stamps)
+		}
+	}
+}
