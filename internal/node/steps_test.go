@@ -1,8 +1,15 @@
 package node
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 const startMS = int64(1_700_000_000_000)
@@ -130,5 +137,36 @@ func TestStampsAreJudgedAsWellAsTheWallClock(t *testing.T) {
 		if wall, stamps := judge(c.peers, c.lead); wall != c.wall || stamps != c.stamps {
 			t.Errorf("%s: wall clock %v ahead, stamps %v; want %v, %v", name, wall, stamps, c.wall, c.stamps)
 		}
+	}
+}
+
+func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
+	peer := func(offset time.Duration) engine.Member { return engine.Member{State: wire.Synced, Offset: offset} }
+	for name, c := range map[string]struct {
+		step, lead time.Duration
+		members    []engine.Member
+		want       error
+	}{
+		"nothing is wrong":             {0, 0, []engine.Member{peer(0), peer(0)}, nil},
+		"it stepped":                   {time.Hour, 0, []engine.Member{peer(0)}, table.ErrClock},
+		"it stepped, alone":            {time.Hour, 0, nil, nil},
+		"stamps are ahead":             {0, time.Hour, []engine.Member{peer(0)}, table.ErrClock},
+		"stamps are ahead, alone":      {0, time.Hour, nil, nil},
+		"the clock is ahead":           {0, 0, []engine.Member{peer(-time.Minute), peer(-time.Minute)}, table.ErrClock},
+		"a peer's clock is ahead":      {0, 0, []engine.Member{peer(time.Minute), peer(0)}, nil},
+		"stamps follow peers, slow us": {0, time.Hour, []engine.Member{peer(time.Hour)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &Node{clock: new(hlc.Clock), origins: new(record.Origins)}
+			n.table = table.New(table.Config{Origins: n.origins, Clock: n.clock})
+			wall := time.Now().UnixMilli()
+			n.clock.Now(wall + c.lead.Milliseconds())
+			steps := newStepWatch(wall)
+			steps.look(wall+c.step.Milliseconds(), 0)
+			n.watchClocks(&steps, c.members)
+			if _, err := n.table.Put(wall, record.Key{Name: "s"}, &table.Write{}); !errors.Is(err, c.want) {
+				t.Errorf("a write is answered with %v, want %v", err, c.want)
+			}
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -538,4 +539,25 @@ func TestWhatUnfinishedCommandsHoldIsCounted(t *testing.T) {
 		k.nc.Close()
 		eventually(t, "and given back", func() bool { return s.Stats().Input == 0 })
 	})
+}
+
+// Promise 5: a peer whose clock is ahead moves the cluster's time, not the end of what is promised by this node's clock.
+func TestAFastPeerHidesNothingFromClients(t *testing.T) {
+	now, clock := time.UnixMilli(1_700_000_000_000), new(hlc.Clock)
+	s := serve(t, func(cfg *Config) {
+		cfg.now = func() time.Time { return now }
+		cfg.Table = newTable(func(c *table.Config) { c.Clock, c.MaxSkew = clock, 5*time.Second })
+	})
+	k := dial(t, s.Addrs()[0])
+	k.do("SET", "s", "x", "PX", "3000")
+	clock.Observe(hlc.At(now.UnixMilli()+4900), now.UnixMilli(), 5*time.Second)
+	if got := k.do("GET", "s"); got != "$1\r\nx\r\n" {
+		t.Errorf("GET: %q", got)
+	}
+	if got := k.do("PEXPIRE", "s", "3000"); got != ":1\r\n" {
+		t.Errorf("a touch: %q", got)
+	}
+	if got := k.do("PTTL", "s"); got != ":3000\r\n" {
+		t.Errorf("PTTL: %q", got)
+	}
 }
