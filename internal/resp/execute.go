@@ -23,6 +23,9 @@ func (c *client) execute(argv [][]byte) {
 		return
 	}
 	switch {
+	case !cmd.takes(len(argv)) && cmd.name == "exec":
+		c.endMulti()
+		c.fail("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(cmd.arityError(), "ERR "))
 	case !cmd.takes(len(argv)):
 		c.reject(cmd.arityError())
 	case !c.authed && cmd.flags&noAuth == 0:

@@ -400,7 +400,15 @@ var conversations = map[string]string{
 		EXEC
 		MULTI
 		WAIT 0 0
-		EXEC`,
+		EXEC
+		EXEC a
+		MULTI
+		SET x
+		EXEC a
+		EXEC
+		MULTI
+		EXEC a b
+		GET x`,
 	"connection": `
 		PING
 		PING hello
