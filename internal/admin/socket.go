@@ -1,18 +1,15 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"time"
-)
 
-// dialTimeout bounds the question whether somebody answers at a socket of this host.
-const dialTimeout = time.Second
+	"github.com/sessioncast/sessioncast/internal/unixsock"
+)
 
 // guard is the socket of a node's name, and the lock that proves that no other daemon of this host has it.
 type guard struct {
@@ -60,42 +57,14 @@ func makeOwnDir(dir string) error {
 	return checkOwn(dir)
 }
 
-// listenUnix makes a socket that its owner only may use.
+// listenUnix makes the socket of the admin API.
 func listenUnix(path string) (net.Listener, error) {
-	if err := removeStale(path); err != nil {
-		return nil, err
+	l, err := unixsock.Listen(path)
+	if errors.Is(err, unixsock.ErrAnswers) {
+		return nil, fmt.Errorf("%w: %s answers", ErrRunning, path)
 	}
-	config := net.ListenConfig{Control: ownerOnly}
-	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("admin socket: %w", err)
+		return nil, fmt.Errorf("admin socket %s: %w", path, err)
 	}
 	return l, nil
-}
-
-// removeStale removes a socket at which nobody answers, and nothing else.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("admin socket: %w", err)
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("admin socket: %s is in its place and is no socket: remove it", path)
-	}
-	conn, err := net.DialTimeout("unix", path, dialTimeout)
-	if err == nil {
-		_ = conn.Close()
-		return fmt.Errorf("%w: %s answers", ErrRunning, path)
-	}
-	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("removing a socket left behind: %w", err)
-	}
-	return nil
 }

@@ -12,11 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownerOnly sets the mode with which the socket's file is made, where the system has it so.
-func ownerOnly(_, _ string, raw syscall.RawConn) error {
-	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
-}
-
 // lockFile takes the lock on a file for the life of the process: unlike the socket itself it cannot be left behind.
 func lockFile(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)

@@ -4,7 +4,4 @@ package resp
 
 import "syscall"
 
-var (
-	errInUse   error = syscall.EADDRINUSE
-	errRefused error = syscall.ECONNREFUSED
-)
+var errInUse error = syscall.EADDRINUSE

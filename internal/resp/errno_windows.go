@@ -2,7 +2,4 @@ package resp
 
 import "golang.org/x/sys/windows"
 
-var (
-	errInUse   error = windows.WSAEADDRINUSE
-	errRefused error = windows.WSAECONNREFUSED
-)
+var errInUse error = windows.WSAEADDRINUSE

@@ -1,22 +1,19 @@
 package resp
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/sessioncast/sessioncast/internal/unixsock"
 )
 
 const (
-	unixPrefix     = "unix://"
-	redisPort      = 6379
-	portsTried     = 100
-	staleDialLimit = time.Second
+	unixPrefix = "unix://"
+	redisPort  = 6379
+	portsTried = 100
 )
 
 // Errors of Listeners.
@@ -113,42 +110,12 @@ func freeAfter(host, port string) string {
 // listenUnix makes a socket file that only its owner may open: who can open it can read every session. One left behind by a server that
 // is gone is replaced.
 func listenUnix(path string) (net.Listener, error) {
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	lc := net.ListenConfig{Control: ownerOnly}
-	ln, err := lc.Listen(context.Background(), "unix", path)
-	if err != nil {
+	l, err := unixsock.Listen(path)
+	switch {
+	case errors.Is(err, unixsock.ErrAnswers), errors.Is(err, unixsock.ErrNoSocket):
+		return nil, fmt.Errorf("--resp unix://%s: %w: %w", path, ErrTaken, err)
+	case err != nil:
 		return nil, fmt.Errorf("--resp unix://%s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		ln.Close()
-		return nil, fmt.Errorf("--resp unix://%s: %w", path, err)
-	}
-	return ln, nil
-}
-
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("--resp unix://%s: %w", path, err)
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("--resp unix://%s: %w: a file that is no socket stands there", path, ErrTaken)
-	}
-	nc, err := net.DialTimeout("unix", path, staleDialLimit)
-	if err == nil {
-		nc.Close()
-		return fmt.Errorf("--resp unix://%s: %w: another server answers there", path, ErrTaken)
-	}
-	if !errors.Is(err, errRefused) {
-		return fmt.Errorf("--resp unix://%s: %w: whether a server still answers there is unknown: %w", path, ErrTaken, err)
-	}
-	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("--resp unix://%s: remove the socket left behind: %w", path, err)
-	}
-	return nil
+	return l, nil
 }
