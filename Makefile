@@ -6,12 +6,12 @@ SIM    ?= 2m
 FUZZ   ?= 20000x
 TOOL   := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build test deps check unit fuzz sim mutants bench clean
+.PHONY: build test deps check unit draw fuzz sim mutants bench clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sessioncast ./cmd/sessioncast
 
-test: deps check unit fuzz
+test: deps check unit draw fuzz
 
 # What the tests use besides Go: Redis to compare with, Node for the Express app, namespaces and packet loss.
 deps:
@@ -28,6 +28,10 @@ check:
 # The binary is built once and handed to the tests that run it.
 unit: build
 	SCTEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) test -race -shuffle=on -timeout 30m ./...
+
+# A short draw of the simulation that says what it covered.
+draw:
+	$(GO) test ./internal/sim -run 'TestSwarm$$' -count=1 -v -sim.time=20s
 
 fuzz:
 	@scripts/fuzz $(FUZZ)
