@@ -33,7 +33,7 @@ type dirtyKey struct {
 
 // burstFrames may leave within one batchDelay before changes are made to wait for company: a lone write leaves at
 // once, a flood fills its frames.
-const burstFrames = 4
+const burstFrames = 16
 
 // takeWrote moves the table's new dots into the backlog.
 func (m *Machine) takeWrote() {
