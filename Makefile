@@ -37,7 +37,7 @@ fuzz:
 	@scripts/fuzz $(FUZZ)
 
 sim:
-	$(GO) test ./internal/sim -run 'TestSwarm$$' -count=1 -v -timeout 0 -sim.time=$(SIM)
+	$(GO) test ./internal/sim -run 'TestSwarm$$' -count=1 -v -timeout 0 -sim.time=$(SIM) -sim.from=0
 
 # Planted bugs, each of which the simulation must find.
 mutants:

@@ -17,7 +17,7 @@ var (
 	flagSeed   = flag.Uint64("sim.seed", 1, "seed for TestSeed")
 	flagFaults = flag.String("sim.faults", "", "kinds of fault for TestSeed, with commas between them; all that its seed draws when empty")
 	flagTime   = flag.Duration("sim.time", 0, "how long TestSwarm runs; 0: 10s, or 3s with -short")
-	flagFrom   = flag.Uint64("sim.from", 0, "first seed of TestSwarm; 0: by the clock")
+	flagFrom   = flag.Uint64("sim.from", 1, "first seed of TestSwarm, so that an ordinary run can be repeated; 0: by the clock")
 	flagCount  = flag.Uint64("sim.count", 0, "how many seeds TestSwarm runs; 0: as many as it has time for")
 	flagTail   = flag.Int("sim.tail", 60, "lines of a failing run's trace that are shown; TestSeed with -v shows all")
 	flagShrink = flag.Bool("sim.shrink", true, "look for the smallest set of faults that fails")

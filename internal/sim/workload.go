@@ -243,7 +243,7 @@ func (n *Node) readDeadline(k record.Key, due int64, local bool) {
 	_, d := state.Winner(n.origins, n.floorSeen(k.DB))
 	s := n.watch.of(k)
 	s.touchDue, s.touched, s.touchAt = v.Due, v.Birth, d.Deadline.Version
-	if local { // the register does not tell
+	if local && d.Deadline.Due != v.Due { // a touch that the register does not tell of; else nothing was to be changed
 		s.touchAt = record.Version{At: max(n.clock.Read(n.wall()), state.Highest().Next()), By: n.self()}
 	}
 }
