@@ -14,6 +14,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/resp"
 	"github.com/sessioncast/sessioncast/internal/stream"
 	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/transfer"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -113,7 +114,7 @@ func TestMetricsHoldEveryCounter(t *testing.T) {
 	r.Counts.Engine.DropTag, r.Counts.Engine.NacksOut = 3, 4
 	text := body(t, ask(t, r, "GET", "/metrics", "localhost"))
 	for part, counters := range map[string]any{"": engine.Counters{}, "link": link.Stats{}, "table": table.Stats{},
-		"stream": stream.Stats{}, "resp": resp.Stats{}} {
+		"stream": stream.Stats{}, "transfer": transfer.Stats{}, "resp": resp.Stats{}} {
 		v := reflect.TypeOf(counters)
 		for i := range v.NumField() {
 			name := strings.TrimPrefix(part+"_"+snake(v.Field(i).Name), "_")

@@ -10,6 +10,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/resp"
 	"github.com/sessioncast/sessioncast/internal/stream"
 	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/transfer"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -39,6 +40,7 @@ type Reading struct {
 
 	Counts Counts
 	Stream stream.Stats
+	Moved  transfer.Stats
 	RESP   resp.Stats
 	// Before is the counts of about a minute ago; its zero At: there are none yet, so all counts are recent.
 	Before Counts

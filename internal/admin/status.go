@@ -80,6 +80,8 @@ type Counters struct {
 	DegradedAcks    uint64  `json:"degraded_acks"` // writes that returned before enough peers had confirmed them
 	Transfers       uint64  `json:"transfers"`
 	TransfersFailed uint64  `json:"transfers_failed"`
+	TransferRecords uint64  `json:"transfer_records"` // taken from donors
+	TransferBytes   uint64  `json:"transfer_bytes"`
 	RefusedWrites   uint64  `json:"refused_writes"` // of clients: memory full, or this node's clock ahead
 	HeldWrites      uint64  `json:"held_writes"`    // of clients: the session was logged out a moment ago
 	// Drops counts what was thrown away, by kind. "unproven" and "original" are ordinary: the first contact of each peer, and
@@ -209,6 +211,7 @@ func (r *Reading) counters(members []Member) Counters {
 	c := Counters{
 		Nacks: e.NacksOut, NacksReceived: e.NacksIn, Repairs: e.RepairsIn, RepairsSent: e.RepairsOut, Divergences: e.Divergences,
 		DegradedAcks: e.AckTimeouts, Transfers: e.FetchesStarted, TransfersFailed: e.FetchesFailed, Drops: r.drops(),
+		TransferRecords: r.Moved.RecordsIn, TransferBytes: r.Moved.BytesIn,
 		RefusedWrites: r.Counts.Table.Refused, HeldWrites: r.Counts.Table.Held,
 	}
 	for _, m := range members {

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 		"internal/link", "internal/keyfile", "internal/hostmem"},
 	"internal/resp": {"internal/unixsock", "internal/hlc", "internal/table", "internal/record"},
 	"internal/admin": {"internal/unixsock", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
-		"internal/stream"},
+		"internal/stream", "internal/transfer"},
 	"internal/daemon": {"internal/admin", "internal/resp", "internal/node", "internal/engine", "internal/table", "internal/record",
 		"internal/wire", "internal/seal", "internal/link", "internal/stream", "internal/keyfile", "internal/hostmem"},
 	"cmd/sessioncast": {"internal/daemon"},

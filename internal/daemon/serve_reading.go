@@ -23,6 +23,7 @@ func (d *daemon) reading() *admin.Reading {
 	r.Interface, r.Group, r.Address = n.Link().Resolved().Interface.Name, n.Link().Group(), n.Link().Addr()
 	r.Strange = n.OtherKeys()
 	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
+	r.Moved = n.TransferStats()
 	if d.clients != nil {
 		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
 	}

@@ -74,13 +74,16 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch) (noRoom bool, err erro
 
 // takeAll merges what the donor sends and tells the machine how far it is.
 func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, id uint64) (noRoom bool, err error) {
-	offered := false
+	offered, records := false, uint64(0)
 	for {
 		kind, body, err := conn.Receive()
 		if err != nil {
 			return false, err
 		}
 		p, err := taker.Take(wire.StreamType(kind), body, time.Now().UnixMilli())
+		n.transfers.bytesIn.Add(uint64(len(body)))
+		n.transfers.recordsIn.Add(p.Keys - records)
+		records = p.Keys
 		if err != nil {
 			return false, err
 		}
@@ -129,12 +132,20 @@ func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) erro
 	}
 	offer, state := n.offer()
 	donor := transfer.NewDonor(n.table, n.origins, &pull, state, offer)
+	n.transfers.served.Add(1)
+	defer func() {
+		n.transfers.bucketsSkipped.Add(donor.Skipped)
+	}()
 	var buffer []byte
+	records := uint64(0)
 	for {
 		kind, message, more := donor.Next(buffer[:0], n.clock.Read(time.Now().UnixMilli()))
 		if err := conn.Send(byte(kind), message); err != nil {
 			return err
 		}
+		n.transfers.bytesOut.Add(uint64(len(message)))
+		n.transfers.recordsOut.Add(donor.Keys - records)
+		records = donor.Keys
 		if !more {
 			return nil
 		}

@@ -65,8 +65,9 @@ type Node struct {
 	left      chan struct{} // closed when the drain is over
 	once      struct{ synced, left, closed sync.Once }
 
-	awaits  awaits
-	fetches fetches
+	awaits    awaits
+	fetches   fetches
+	transfers transfers
 
 	ctx    context.Context
 	cancel context.CancelFunc
