@@ -35,11 +35,12 @@ var mayImport = map[string][]string{
 	"internal/table":    {"internal/hlc", "internal/record"},
 	"internal/engine":   {"internal/hlc", "internal/dots", "internal/record", "internal/wire", "internal/seal", "internal/table"},
 	"internal/transfer": {"internal/hlc", "internal/record", "internal/wire", "internal/table"},
+	"internal/keeper":   {"internal/hlc", "internal/wire", "internal/table", "internal/engine"},
 	"internal/link":     {},
 	"internal/stream":   {"internal/record"},
 	"internal/keyfile":  {"internal/seal"},
 	"internal/node": {"internal/hlc", "internal/record", "internal/wire", "internal/seal", "internal/table", "internal/engine",
-		"internal/transfer", "internal/link", "internal/stream"},
+		"internal/transfer", "internal/keeper", "internal/link", "internal/stream"},
 	"": {"internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
 		"internal/link", "internal/keyfile", "internal/hostmem"},
 	"internal/resp": {"internal/unixsock", "internal/hlc", "internal/table", "internal/record"},
@@ -55,7 +56,7 @@ var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "i
 
 // pure rooms have no clock, no dice of their own, no I/O, no goroutines and no order that a map could leak.
 var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/wire", "internal/seal",
-	"internal/engine", "internal/transfer"}
+	"internal/engine", "internal/transfer", "internal/keeper"}
 
 // impureImports are what a pure room may not import. sync and net/netip are values, not I/O.
 var impureImports = []string{"net", "os", "context", "log", "log/slog", "crypto/rand", "math/rand", "syscall", "io/fs", "runtime",

@@ -195,7 +195,7 @@ func (n *Node) stop() {
 // Table is where the sessions are.
 func (n *Node) Table() *table.Table { return n.table }
 
-// CoarseNow is the wall time, in Unix milliseconds, as of at most a sweepInterval ago (more when the process did not
+// CoarseNow is the wall time, in Unix milliseconds, as of at most a keeper.Interval ago (more when the process did not
 // run): reading a clock costs as much as reading a session, and most sessions end much later than now.
 func (n *Node) CoarseNow() int64 { return n.coarse.Load() }
 

@@ -79,20 +79,3 @@ func TestAClosedNodeTakesNoWrites(t *testing.T) {
 		t.Errorf("a write is answered with %v", err)
 	}
 }
-
-func TestMedianOfAPairAccusesNobody(t *testing.T) {
-	for _, c := range []struct {
-		offsets []time.Duration
-		want    time.Duration
-	}{
-		{[]time.Duration{0}, 0},
-		{[]time.Duration{0, -10}, 0},
-		{[]time.Duration{10, 0}, 0},
-		{[]time.Duration{-10, 0, -9}, -9},
-		{[]time.Duration{-10, 0, -9, 5}, 0},
-	} {
-		if got := median(c.offsets); got != c.want {
-			t.Errorf("of %v: %v, want %v", c.offsets, got, c.want)
-		}
-	}
-}

@@ -9,10 +9,10 @@ import (
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/keeper"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
 	"github.com/sessioncast/sessioncast/internal/table"
-	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // Node is a machine in the network with what runs on it, if anything does.
@@ -38,7 +38,10 @@ type Node struct {
 	clock   *hlc.Clock
 	table   *table.Table
 	machine *engine.Machine
+	keeper  *keeper.Keeper
 	out     engine.Output
+
+	startedAt time.Duration
 
 	timerAt   time.Duration // of the earliest timer in the queue
 	busyUntil time.Duration // of a slow node
@@ -79,6 +82,7 @@ func (n *Node) start() {
 	n.awaits = make(map[uint64]awaited)
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
+	n.keeper, n.startedAt = keeper.New(n.table, n.clock, maxSkew, n.wall()), w.now
 	n.watch.reset()
 	cfg := engine.Config{
 		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
@@ -101,18 +105,14 @@ func (n *Node) newTable() *table.Table {
 	})
 }
 
-// measureSkew tells the table how far the peers' clocks are off, as the shell's housekeeper does.
-func (n *Node) measureSkew() {
-	var skew time.Duration
-	for _, m := range n.machine.Members(n.time()) {
-		if !m.Self && m.State == wire.Synced {
-			skew = max(skew, m.Offset.Abs())
-		}
+// keep does the node's housekeeping, as the shell does.
+func (n *Node) keep() {
+	n.keeper.Look(n.wall(), n.world.now-n.startedAt, func() []engine.Member { return n.machine.Members(n.time()) })
+	for n.keeper.Sweep() {
 	}
-	n.table.SetSkew(skew)
+	n.watch.stale = true
 }
 
-// root is the fingerprint of all the node holds.
 func (n *Node) root() uint64 { return n.table.Root() }
 
 // self is the node's own origin, in its own terms.

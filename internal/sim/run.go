@@ -3,6 +3,8 @@ package sim
 import (
 	"io"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/keeper"
 )
 
 // Run runs a world to its end. The error says which promise was broken, when and how. What happened goes to log, line
@@ -20,7 +22,7 @@ func Run(o Options, log io.Writer) (Stats, error) {
 				n.start()
 			}
 		})
-		w.everySweep(n)
+		w.everyKeep(n)
 	}
 	begin := time.Duration(0)
 	if o.Boot {
@@ -43,23 +45,19 @@ func Run(o Options, log io.Writer) (Stats, error) {
 const (
 	bootSpread = 50 * time.Millisecond // within which the nodes start
 	bootTime   = 2 * time.Second       // until they know each other
-	sweepEvery = time.Second
 )
 
-// everySweep does what the shell does once a second.
-func (w *World) everySweep(n *Node) {
-	w.after(sweepEvery, func() {
+// everyKeep does what the shell does at its ticks.
+func (w *World) everyKeep(n *Node) {
+	w.after(keeper.Interval, func() {
 		if n.runs() {
-			n.measureSkew()
-			for n.table.Sweep(n.wall()) {
-			}
-			n.watch.stale = true
+			n.keep()
 			n.check()
-			if n.dice.IntN(4) == 0 {
+			if n.dice.IntN(16) == 0 {
 				n.checkDots()
 				n.checkMembers()
 			}
 		}
-		w.everySweep(n)
+		w.everyKeep(n)
 	})
 }

@@ -110,7 +110,7 @@ func (s *script) nodes(_ *strings.Builder, args []string) {
 		node.start()
 	}
 	for _, node := range s.w.nodes {
-		s.w.everySweep(node)
+		s.w.everyKeep(node)
 	}
 	s.advance(2 * time.Second)
 	clear(s.sent)

@@ -1,4 +1,4 @@
-package node
+package keeper
 
 import (
 	"errors"
@@ -12,7 +12,10 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-const startMS = int64(1_700_000_000_000)
+const (
+	startMS = int64(1_700_000_000_000)
+	maxSkew = 5 * time.Second
+)
 
 // stepping is a stepWatch whose clocks a test moves.
 type stepping struct {
@@ -21,14 +24,14 @@ type stepping struct {
 	mono time.Duration
 }
 
-func newStepping() *stepping { return &stepping{stepWatch: newStepWatch(startMS)} }
+func newStepping() *stepping { return &stepping{stepWatch: newStepWatch(maxSkew, startMS)} }
 
 // run lets time pass with the housekeeper's looks and what the peers say.
 func (s *stepping) run(d time.Duration, peers ...time.Duration) {
 	for end := s.mono + d; s.mono < end; {
-		s.mono += sweepInterval
+		s.mono += Interval
 		s.look(startMS+(s.mono+s.off).Milliseconds(), s.mono)
-		if s.mono%clockInterval == 0 {
+		if s.mono%judgeInterval == 0 {
 			s.confirm(peers)
 		}
 	}
@@ -43,7 +46,7 @@ func TestAClockThatGoesEvenlyIsBelieved(t *testing.T) {
 	s := newStepping()
 	for range 1000 {
 		s.off += 100 * time.Millisecond // slewed fast
-		if s.run(sweepInterval); s.doubted() || s.wrong() != s.off {
+		if s.run(Interval); s.doubted() || s.wrong() != s.off {
 			t.Fatalf("doubted %v, believed time off by %v at %v", s.doubted(), s.wrong(), s.off)
 		}
 	}
@@ -87,7 +90,7 @@ func TestAClockThatComesBackIsBelievedAtOnce(t *testing.T) {
 	s.off = time.Hour
 	s.run(time.Second)
 	s.off = 0
-	if s.run(sweepInterval); s.doubted() || s.wrong() != 0 {
+	if s.run(Interval); s.doubted() || s.wrong() != 0 {
 		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
 	}
 }
@@ -106,11 +109,11 @@ func TestAClockThatKeepsSteppingIsNotBelieved(t *testing.T) {
 func TestAStepBackIsBelievedAndTheWayForwardDoubted(t *testing.T) {
 	s := newStepping()
 	s.off = -time.Hour
-	if s.run(sweepInterval); s.doubted() || s.wrong() != -time.Hour {
+	if s.run(Interval); s.doubted() || s.wrong() != -time.Hour {
 		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
 	}
 	s.off = 0
-	if s.run(sweepInterval); !s.doubted() {
+	if s.run(Interval); !s.doubted() {
 		t.Fatal("the step forward is not doubted")
 	}
 	if s.run(2*confirmPeers, 0); s.doubted() || s.wrong() != 0 {
@@ -134,7 +137,7 @@ func TestStampsAreJudgedAsWellAsTheWallClock(t *testing.T) {
 		"it was right and was set back":            {[]time.Duration{hour, hour}, hour, -hour, 0},
 		"it was right and was set back, in a pair": {[]time.Duration{hour}, hour, -hour, 0},
 	} {
-		if wall, stamps := judge(c.peers, c.lead); wall != c.wall || stamps != c.stamps {
+		if wall, stamps := judge(c.peers, c.lead, maxSkew); wall != c.wall || stamps != c.stamps {
 			t.Errorf("%s: wall clock %v ahead, stamps %v; want %v, %v", name, wall, stamps, c.wall, c.stamps)
 		}
 	}
@@ -157,16 +160,32 @@ func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 		"stamps follow peers, slow us": {0, time.Hour, []engine.Member{peer(time.Hour)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := &Node{clock: new(hlc.Clock), origins: new(record.Origins)}
-			n.table = table.New(table.Config{Origins: n.origins, Clock: n.clock})
-			wall := time.Now().UnixMilli()
-			n.clock.Now(wall + c.lead.Milliseconds())
-			steps := newStepWatch(wall)
-			steps.look(wall+c.step.Milliseconds(), 0)
-			n.watchClocks(&steps, c.members)
-			if _, err := n.table.Put(wall, record.Key{Name: "s"}, &table.Write{}); !errors.Is(err, c.want) {
+			clock := new(hlc.Clock)
+			sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock})
+			clock.Now(startMS + c.lead.Milliseconds())
+			k := New(sessions, clock, maxSkew, startMS)
+			k.Look(startMS+c.step.Milliseconds(), 0, func() []engine.Member { return c.members })
+			k.judge(c.members)
+			if _, err := sessions.Put(startMS, record.Key{Name: "s"}, &table.Write{}); !errors.Is(err, c.want) {
 				t.Errorf("a write is answered with %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+func TestMedianOfAPairAccusesNobody(t *testing.T) {
+	for _, c := range []struct {
+		offsets []time.Duration
+		want    time.Duration
+	}{
+		{[]time.Duration{0}, 0},
+		{[]time.Duration{0, -10}, 0},
+		{[]time.Duration{10, 0}, 0},
+		{[]time.Duration{-10, 0, -9}, -9},
+		{[]time.Duration{-10, 0, -9, 5}, 0},
+	} {
+		if got := median(c.offsets); got != c.want {
+			t.Errorf("of %v: %v, want %v", c.offsets, got, c.want)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package node
+package keeper
 
 import "time"
 
@@ -12,15 +12,18 @@ const (
 // otherwise. For what a node collects is gone: a clock that is an hour ahead for one second must not make it forget an
 // hour's sessions. So a step by more than the limit is doubted until the peers agree, or, where there are none, until
 // the clock has stayed there for a while. A step back is believed at once: nothing is collected early under a clock
-// that is behind. It is the housekeeper's.
+// that is behind.
 type stepWatch struct {
+	limit   time.Duration // a step by more is doubted
 	wall    int64         // at the last look, Unix milliseconds
 	mono    time.Duration // since the node was opened
 	aheadMS int64         // of what the wall clock would be without its doubted steps; 0: none
 	stepped time.Duration // when, on the monotonic clock, it stepped last
 }
 
-func newStepWatch(wall int64) stepWatch { return stepWatch{wall: wall} }
+func newStepWatch(limit time.Duration, wall int64) stepWatch {
+	return stepWatch{limit: limit, wall: wall}
+}
 
 // look compares the clocks with those of the last look.
 func (s *stepWatch) look(wall int64, mono time.Duration) {
@@ -29,10 +32,10 @@ func (s *stepWatch) look(wall int64, mono time.Duration) {
 	if max(step, -step) > stepNoise.Milliseconds() {
 		s.stepped = mono
 	}
-	if s.doubted() || step > maxSkew.Milliseconds() {
+	if s.doubted() || step > s.limit.Milliseconds() {
 		s.aheadMS += step
 	}
-	if s.aheadMS <= maxSkew.Milliseconds() {
+	if s.aheadMS <= s.limit.Milliseconds() {
 		s.aheadMS = 0 // it came back
 	}
 }
@@ -41,7 +44,7 @@ func (s *stepWatch) look(wall int64, mono time.Duration) {
 // peers.
 func (s *stepWatch) confirm(peers []time.Duration) {
 	steady := s.mono - s.stepped
-	if len(peers) > 0 && steady >= confirmPeers && -median(peers) <= maxSkew || len(peers) == 0 && steady >= confirmedAlone {
+	if len(peers) > 0 && steady >= confirmPeers && -median(peers) <= s.limit || len(peers) == 0 && steady >= confirmedAlone {
 		s.aheadMS = 0
 	}
 }
