@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,23 +17,29 @@ import (
 // maxHosts is how many hosts a body may use.
 const maxHosts = 4
 
-var bodies = []struct {
+// body is one thing that users rely on.
+type body struct {
 	name string
 	run  func(*testbed)
-}{
-	{"a lone write reaches all", loneWrite},
-	{"updates from every node reach all", updates},
-	{"a logout sticks", logout},
-	{"lost datagrams are repaired", repair},
-	{"a fourth node joins 10000 sessions", func(b *testbed) { join(b, 0) }},
-	{"a fourth node joins 10000 sessions with 1 percent loss", func(b *testbed) { join(b, 1) }},
-	{"a node is killed and comes back", restart},
-	{"clusters with different keys stay apart", differentKeys},
-	{"clusters with different names share a port", differentNames},
-	{"several nodes share a host", oneHost},
-	{"a value of 1 MiB reaches all", func(b *testbed) { large(b, 0) }},
-	{"a value of 1 MiB reaches all with 1 percent loss", func(b *testbed) { large(b, 1) }},
-	{"a goodbye is heard", goodbye},
+	once bool // over IPv4 only: what it shows does not depend on the family, and takes its time
+}
+
+var bodies = slices.Concat(basics, catchUps, donors, partitions)
+
+var basics = []body{
+	{name: "a lone write reaches all", run: loneWrite},
+	{name: "updates from every node reach all", run: updates},
+	{name: "a logout sticks", run: logout},
+	{name: "lost datagrams are repaired", run: repair},
+	{name: "a fourth node joins 10000 sessions", run: func(b *testbed) { join(b, 0) }},
+	{name: "a fourth node joins 10000 sessions with 1 percent loss", run: func(b *testbed) { join(b, 1) }},
+	{name: "a node is killed and comes back", run: restart},
+	{name: "clusters with different keys stay apart", run: differentKeys},
+	{name: "clusters with different names share a port", run: differentNames},
+	{name: "several nodes share a host", run: oneHost},
+	{name: "a value of 1 MiB reaches all", run: func(b *testbed) { large(b, 0) }},
+	{name: "a value of 1 MiB reaches all with 1 percent loss", run: func(b *testbed) { large(b, 1) }},
+	{name: "a goodbye is heard", run: goodbye},
 }
 
 func loneWrite(b *testbed) {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -34,12 +33,15 @@ type memory struct {
 	mu           sync.Mutex
 	dice         *rand.Rand
 	lossPerMille int
-	ports        []*port // in the order in which they came, so that the dice fall alike
+	apart        map[int]bool  // hosts cut off from the others
+	mended       chan struct{} // closed when the present cut ends; nil: nothing is cut
+	ports        []*port       // in the order in which they came, so that the dice fall alike
 }
 
 // port is one node's sockets and its listener of streams.
 type port struct {
 	net    *memory
+	host   int
 	addr   netip.AddrPort
 	group  netip.AddrPort
 	inbox  chan flight
@@ -55,13 +57,45 @@ type flight struct {
 }
 
 func newMemory() *memory {
-	return &memory{dice: rand.New(rand.NewPCG(1, 2))}
+	return &memory{dice: rand.New(rand.NewPCG(1, 2)), apart: map[int]bool{}}
 }
 
 func (m *memory) lose(_ *testing.T, percent float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lossPerMille = int(percent * 10)
+}
+
+func (m *memory) cut(t *testing.T, hosts ...int) {
+	m.mend(t)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mended = make(chan struct{})
+	for _, h := range hosts {
+		m.apart[h] = true
+	}
+}
+
+func (m *memory) mend(*testing.T) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.apart)
+	if m.mended != nil {
+		close(m.mended)
+		m.mended = nil
+	}
+}
+
+func (m *memory) isCut(a, b int) bool { return m.apart[a] != m.apart[b] }
+
+// wayBetween is closed when there is a way between the hosts again; nil: there is one.
+func (m *memory) wayBetween(a, b int) <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.isCut(a, b) {
+		return nil
+	}
+	return m.mended
 }
 
 func (m *memory) open(t *testing.T, host int, cfg node.Config) (*node.Node, error) {
@@ -71,20 +105,20 @@ func (m *memory) open(t *testing.T, host int, cfg node.Config) (*node.Node, erro
 	if err != nil {
 		return nil, err
 	}
-	p := m.attach(cfg.Network.Address, resolved.Group)
-	cfg.Dialer = m
+	p := m.attach(host, cfg.Network.Address, resolved.Group)
+	cfg.Dialer = dialer{m, host}
 	return node.OpenOver(cfg, p, p.listener(), p.addr)
 }
 
 // attach takes the first free port of the address, as nodes of one host do.
-func (m *memory) attach(addr netip.Addr, group netip.AddrPort) *port {
+func (m *memory) attach(host int, addr netip.Addr, group netip.AddrPort) *port {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := netip.AddrPortFrom(addr, group.Port())
 	for m.find(at) != nil {
 		at = netip.AddrPortFrom(addr, at.Port()+1)
 	}
-	p := &port{net: m, addr: at, group: group, inbox: make(chan flight, memoryInbox),
+	p := &port{net: m, host: host, addr: at, group: group, inbox: make(chan flight, memoryInbox),
 		dialed: make(chan net.Conn), closed: make(chan struct{})}
 	m.ports = append(m.ports, p)
 	return p
@@ -104,6 +138,9 @@ func (p *port) Send(batch []link.Datagram) error {
 	p.net.mu.Lock()
 	defer p.net.mu.Unlock()
 	for _, q := range p.net.ports {
+		if p.net.isCut(p.host, q.host) {
+			continue
+		}
 		f := flight{arrives: time.Now().Add(memoryLatency)}
 		for _, d := range batch {
 			toQ := d.To == q.addr
@@ -167,47 +204,6 @@ func (p *port) Close() error {
 		p.net.ports = slices.DeleteFunc(p.net.ports, func(q *port) bool { return q == p })
 	})
 	return nil
-}
-
-// portListener is the listener of a port.
-type portListener struct{ *port }
-
-func (p *port) listener() net.Listener { return portListener{p} }
-
-func (l portListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.dialed:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l portListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.port.addr) }
-
-var errNobody = errors.New("nobody listens there")
-
-// DialContext implements stream.Dialer.
-func (m *memory) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	p := m.find(at)
-	m.mu.Unlock()
-	if p == nil {
-		return nil, errNobody
-	}
-	ours, theirs := net.Pipe()
-	select {
-	case p.dialed <- theirs:
-		return ours, nil
-	case <-p.closed:
-		return nil, errNobody
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // oneInterface is a host with one interface.

@@ -24,6 +24,11 @@ type network interface {
 	open(t *testing.T, host int, cfg node.Config) (*node.Node, error)
 	// lose makes every host lose this part of the datagrams it receives.
 	lose(t *testing.T, percent float64)
+	// cut cuts between these hosts and all others, datagrams and streams, without telling anyone. What was cut before
+	// is cut no more.
+	cut(t *testing.T, hosts ...int)
+	// mend ends the cut.
+	mend(t *testing.T)
 }
 
 // patience bounds every wait of a body; virtual or real, what is waited for comes far sooner.
@@ -41,6 +46,7 @@ type member struct {
 	*node.Node
 	bed  *testbed
 	name string
+	host int
 
 	mu     sync.Mutex
 	events []engine.Event
@@ -78,7 +84,7 @@ func runOn(t *testing.T, n network, body func(*testbed)) {
 // open starts a node and does not wait for anything.
 func (b *testbed) open(s spec) *member {
 	b.Helper()
-	m := &member{bed: b, name: s.name}
+	m := &member{bed: b, name: s.name, host: s.host}
 	log := slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", s.name)
 	n, err := b.net.open(b.T, s.host, node.Config{
 		Name: s.name, Cluster: s.cluster, Keys: []seal.Key{{1: 1, 2: s.key}}, Ack: 1, Hold: time.Minute,

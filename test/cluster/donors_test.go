@@ -1,0 +1,200 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var donors = []body{
+	{name: "a donor dies midway", run: func(b *testbed) { loseDonor(b, (*member).kill) }, once: true},
+	{name: "a donor falls silent midway", run: func(b *testbed) { loseDonor(b, (*member).cutOff) }, once: true},
+	{name: "two join while their donor dies", run: twoJoiners, once: true},
+	{name: "three nodes start at the same instant", run: atOnce},
+	{name: "every node restarts under load", run: rollingRestart, once: true},
+	{name: "all but one die and come back", run: lastOne},
+}
+
+func (m *member) kill() { m.Kill() }
+
+func (m *member) cutOff() { m.bed.net.cut(m.bed.T, m.host) }
+
+// given is what these nodes have given so far.
+func given(nodes []*member) (records []uint64) {
+	for _, m := range nodes {
+		records = append(records, m.TransferStats().RecordsOut)
+	}
+	return records
+}
+
+// giver is the node among these that has given something since.
+func giver(nodes []*member, since []uint64) *member {
+	for i, m := range nodes {
+		if m.TransferStats().RecordsOut > since[i] {
+			return m
+		}
+	}
+	return nil
+}
+
+const (
+	joinSessions = 30_000
+	joinBytes    = 1024
+)
+
+// The transfer goes on with the next donor where it was, rather than from the start.
+func loseDonor(b *testbed, lose func(*member)) {
+	nodes := b.hosts(3)
+	b.fill(nodes, "s", joinSessions, joinBytes)
+	before := given(nodes)
+	joiner := b.open(spec{name: "d", host: 3})
+	b.eventually("a third has come", func() bool { return joiner.len() >= joinSessions/3 })
+	donor := giver(nodes, before)
+	came := joiner.TransferStats().BytesIn
+	lose(donor)
+	midway := joiner.len()
+	joiner.synced()
+	b.holds(joiner, joinSessions)
+	b.alike([]*member{joiner}, "s", joinSessions)
+	t, c := joiner.TransferStats(), joiner.Counters()
+	b.Logf("donor lost after %d sessions, %d bytes; %d bytes after that; %d transfers, %d failed",
+		midway, came, t.BytesIn-came, c.FetchesStarted, c.FetchesFailed)
+	if midway >= joinSessions {
+		b.Skip("the transfer was over before the donor was lost")
+	}
+	if c.FetchesFailed == 0 {
+		b.Error("the transfer did not mind that its donor was lost")
+	}
+	if t.RecordsIn > joinSessions*5/4 {
+		b.Errorf("%d records were transferred for %d sessions: the second donor started over", t.RecordsIn, joinSessions)
+	}
+}
+
+func twoJoiners(b *testbed) {
+	nodes := b.start(spec{name: "a", host: 0}, spec{name: "b", host: 1}, spec{name: "e", host: 0})
+	b.fill(nodes, "s", joinSessions, joinBytes)
+	before := given(nodes)
+	joiners := []*member{b.open(spec{name: "c", host: 2}), b.open(spec{name: "d", host: 3})}
+	b.eventually("a fifth has come to both", func() bool {
+		return joiners[0].len() >= joinSessions/5 && joiners[1].len() >= joinSessions/5
+	})
+	giver(nodes, before).Kill()
+	for _, j := range joiners {
+		j.synced()
+		b.holds(j, joinSessions)
+	}
+	b.sameTables(joiners, patience)
+}
+
+// Nobody was there first: each finds itself alone or meets others, and none waits for another for ever.
+func atOnce(b *testbed) {
+	const each = 100
+	nodes := make([]*member, 3)
+	for i, s := range specs(3) {
+		nodes[i] = b.open(s)
+	}
+	for i := range each {
+		for _, m := range nodes { // before any is synced
+			m.put(fmt.Sprint(m.name, i), m.name)
+		}
+	}
+	for _, m := range nodes {
+		m.synced()
+	}
+	b.allHold(nodes, 3*each)
+	b.sameTables(nodes, patience)
+}
+
+// load writes sessions one after another, on whichever node is up, and keeps those that a peer acknowledged.
+type load struct {
+	up    atomic.Pointer[member]
+	mu    sync.Mutex
+	acked []string
+	tried int
+}
+
+// run returns a function that ends it.
+func (l *load) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			m, name := l.up.Load(), fmt.Sprint("load ", i)
+			seq, err := m.tryPut(name, name)
+			if err == nil && m.AwaitSync(ctx, seq, 1, 50*time.Millisecond) >= 1 {
+				l.note(name)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+func (l *load) note(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked = append(l.acked, name)
+}
+
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
+}
+
+// rollingRestart kills every node in turn, the one that is written to at that moment too, and starts it again.
+func rollingRestart(b *testbed) {
+	nodes := b.hosts(3)
+	b.fill(nodes, "s", 2000, 512)
+	var l load
+	for round := range 2 {
+		for i := range nodes {
+			// In the first round the one that takes the writes dies, in the second another.
+			l.up.Store(nodes[(i+round)%3])
+			had := l.count()
+			stop := l.run()
+			b.eventually("writes are acknowledged", func() bool { return l.count() > had+100 })
+			nodes[i].Kill()
+			l.up.Store(nodes[(i+1)%3])
+			had = l.count()
+			b.eventually("writes are acknowledged without it", func() bool { return l.count() > had+10 })
+			nodes[i] = b.open(spec{name: nodes[i].name, host: nodes[i].host})
+			nodes[i].synced()
+			b.eventually("it is counted again", func() bool { return nodes[(i+1)%3].Peers() == 2 && nodes[i].Peers() == 2 })
+			stop()
+		}
+	}
+	b.sameTables(nodes, patience)
+	for _, name := range l.acked {
+		b.allRead(nodes, name, name)
+	}
+	b.alike(nodes, "s", 2000)
+	b.Logf("%d acknowledged writes over %d deaths, none lost", len(l.acked), 2*len(nodes))
+}
+
+func lastOne(b *testbed) {
+	nodes := b.hosts(3)
+	b.fill(nodes, "s", 1000, 512)
+	nodes[1].Kill()
+	nodes[2].Kill()
+	for i := range 100 {
+		nodes[0].put(fmt.Sprint("alone ", i), "1")
+		nodes[0].destroy(fmt.Sprint("s", i))
+	}
+	nodes[1], nodes[2] = b.open(spec{name: "b", host: 1}), b.open(spec{name: "c", host: 2})
+	nodes[1].synced()
+	nodes[2].synced()
+	b.allHold(nodes, 1000)
+	b.sameTables(nodes, patience)
+	nodes[0].Kill() // and what only it had survives it
+	nodes[0] = b.open(spec{name: "a", host: 0})
+	nodes[0].synced()
+	b.allHold(nodes, 1000)
+	b.allMiss(nodes, "s7")
+	b.allRead(nodes, "alone 7", "1")
+	b.sameTables(nodes, patience)
+}

@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+var partitions = []body{
+	{name: "two halves that worked apart become one", run: halves, once: true},
+	{name: "a flush during a partition", run: flushApart},
+	{name: "a logout during a partition, with a touch and a write elsewhere", run: logoutApart},
+	{name: "a destroy before the create arrived", run: destroyFirst},
+	{name: "who is cut off for a moment disturbs nobody", run: suspended},
+}
+
+// separate cuts a and b from c and d, and waits until the halves have given each other up.
+func (b *testbed) separate(nodes []*member) {
+	b.Helper()
+	b.net.cut(b.T, 0, 1)
+	for _, m := range nodes {
+		b.eventually(m.name+" sees its half only", func() bool { return m.Peers() == 1 })
+	}
+}
+
+func halves(b *testbed) {
+	const sessions, changed = 8000, 6000
+	nodes := b.hosts(4)
+	b.fill(nodes, "s", sessions, 256)
+	b.separate(nodes)
+	for i := range changed { // both halves change the same ones: the later wins everywhere
+		nodes[i%2].put(fmt.Sprint("s", i), "left")
+		nodes[2+i%2].put(fmt.Sprint("s", i), "right")
+		nodes[i%4].put(fmt.Sprint("new ", i), "1")
+	}
+	b.net.mend(b.T)
+	mended := time.Now()
+	b.sameTables(nodes, 5*time.Second)
+	b.Logf("healed in %v", time.Since(mended).Round(time.Millisecond))
+	b.allHold(nodes, sessions+changed)
+	b.alike(nodes, "s", sessions)
+	noDivergence(b, nodes)
+}
+
+// What was there before the flush, on either side, is gone; what was written after it stays.
+func flushApart(b *testbed) {
+	nodes := b.hosts(4)
+	b.fill(nodes, "s", 500, 64)
+	b.separate(nodes)
+	nodes[2].put("before", "1")
+	b.allRead(nodes[2:], "before", "1")
+	if _, err := nodes[0].Table().Flush(now(), 0); err != nil {
+		b.Fatal(err)
+	}
+	b.allMiss(nodes[:2], "s7")
+	nodes[1].put("after", "2")
+	b.net.mend(b.T)
+	b.sameTables(nodes, patience)
+	b.allHold(nodes, 1)
+	b.allRead(nodes, "after", "2")
+	b.allMiss(nodes, "before")
+}
+
+// Logout wins over what other nodes did to the session without knowing of it.
+func logoutApart(b *testbed) {
+	nodes := b.hosts(4)
+	b.fill(nodes, "s", 10, 64)
+	b.separate(nodes)
+	nodes[0].destroy("s1")
+	b.allMiss(nodes[:2], "s1")
+	if res, err := nodes[2].Table().Expire(now(), key("s1"), now()+7_200_000, table.ExpireAlways); err != nil || !res.Existed {
+		b.Fatalf("a touch in the other half: existed is %v, %v", res.Existed, err)
+	}
+	nodes[3].put("s1", "written by a request on its way")
+	b.allRead(nodes[2:], "s1", "written by a request on its way")
+	b.net.mend(b.T)
+	b.allMiss(nodes, "s1")
+	b.sameTables(nodes, patience)
+	b.allMiss(nodes, "s1")
+	b.allHold(nodes, 9)
+}
+
+// The logout is made on a node that has not heard of the session yet.
+func destroyFirst(b *testbed) {
+	nodes := b.hosts(4)
+	b.net.cut(b.T, 3)
+	nodes[3].put("s", "logged in")
+	nodes[0].destroy("s") // unknown here: the create is on its way
+	b.allRead(nodes[3:], "s", "logged in")
+	b.net.mend(b.T)
+	b.allMiss(nodes, "s")
+	b.sameTables(nodes, patience)
+	b.allMiss(nodes, "s")
+}
+
+// The others' writes are acknowledged meanwhile, and afterwards it knows what it missed without being told to look.
+func suspended(b *testbed) {
+	nodes := b.hosts(4)
+	b.net.cut(b.T, 3)
+	var degraded, slow int
+	const writes = 200
+	for i := range writes {
+		start := time.Now()
+		seq := nodes[0].put(fmt.Sprint("s", i), "1")
+		if nodes[0].AwaitSync(b.Context(), seq, 1, 50*time.Millisecond) < 1 {
+			degraded++
+		}
+		if time.Since(start) > 40*time.Millisecond {
+			slow++
+		}
+	}
+	if degraded > 0 || slow > 2 {
+		b.Errorf("of %d writes %d were not acknowledged, %d were slow, while a fourth node was cut off", writes, degraded, slow)
+	}
+	b.net.mend(b.T)
+	b.within(5*time.Second, "it knows what it missed", func() bool { return nodes[3].len() == writes })
+	b.sameTables(nodes, patience)
+}
