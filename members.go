@@ -94,6 +94,12 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Error("two live nodes have the same name: give each its own", member)
 		case engine.EventClockAhead:
 			log.Warn("a peer's clock is ahead by more than five seconds: set the clocks", member)
+		case engine.EventUnheard:
+			log.Warn("a peer lives, as others tell, and nothing of it arrives here: check firewalls and cables", member)
+		case engine.EventHeard:
+			log.Info("a peer arrives here again", member)
+		case engine.EventStoodStill:
+			log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late)
 		case engine.EventOtherKey:
 			log.Warn("datagrams under another cluster key arrive: another cluster, or a node with the wrong key", "address", e.Addr)
 		case engine.EventConfig:

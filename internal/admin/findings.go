@@ -18,6 +18,7 @@ type Finding struct {
 
 const (
 	lossWarn     = 0.01
+	lateWarn     = 200 * time.Millisecond
 	offsetWarn   = 500 * time.Millisecond
 	offsetMax    = 5 * time.Second
 	aloneAfter   = 10 * time.Second
@@ -75,6 +76,7 @@ func (r *Reading) memberFindings() (list []Finding) {
 	others := len(r.Strange)
 	for _, m := range r.present() {
 		if m.Self {
+			list = append(list, aboutSelf(&m)...)
 			continue
 		}
 		others++
@@ -90,6 +92,16 @@ func (r *Reading) memberFindings() (list []Finding) {
 			"No other node is heard. If one runs, compare group (%s) and key, and let UDP and TCP through its firewall and this one's.", r.Group)})
 	}
 	return append(list, r.duplicates()...)
+}
+
+// aboutSelf says when this node itself is what is slow.
+func aboutSelf(m *engine.Member) []Finding {
+	if m.Late < lateWarn {
+		return nil
+	}
+	return []Finding{{"late", fmt.Sprintf(
+		"This node ran late by up to %s within the last seconds, and gives its peers %d times the usual time to answer: it, or its host, is overloaded.",
+		Ago(m.Late), m.Stretch)}}
 }
 
 func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {

@@ -81,6 +81,10 @@ func (e emitter) members(r *Reading) {
 	named := map[string]bool{}
 	for _, m := range r.present() {
 		byState[m.State]++
+		if m.Self {
+			e.gauge("late_seconds", "By how much this node was late at most within the last seconds.", m.Late.Seconds())
+			e.gauge("timeout_factor", "How many times the usual time this node gives its peers, because it runs late itself; 1 where it does not.", float64(max(m.Stretch, 1)))
+		}
 		name := Printable(memberName(&m))
 		if m.Self || m.State == wire.Dead || named[name] {
 			continue
@@ -226,6 +230,11 @@ var metricHelp = map[string]string{
 	"resp.Output":             "Bytes of replies that wait for clients.",
 	"resp.TrackingLost":       "Times tracking clients were told to forget everything.",
 	"resp.Invalidations":      "Messages to tracking clients.",
+	"WatchesBroken":           "Connections to other processes that ended without a goodbye.",
+	"DoubtsIn":                "Doubts of other nodes whether a process is alive.",
+	"DoubtsProven":            "Processes found dead by probes after their connection ended.",
+	"DoubtsRefuted":           "Processes found alive by probes after their connection ended.",
+	"StoodStill":              "Times that this node was stopped or had no time at all.",
 }
 
 // snake writes a field's name as a metric's: KernelDrops as kernel_drops, ClosedHTTP as closed_http.

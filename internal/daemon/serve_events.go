@@ -100,6 +100,12 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Warn("a peer runs with other limits of session lifetime or clocks than this node: run the same version and options everywhere; compare sessioncast config show", peer...)
 	case engine.EventOtherKey:
 		d.reportStranger(e.Addr.Addr())
+	case engine.EventUnheard:
+		d.log.Warn("a peer lives, as others tell, and nothing of it arrives here: check the firewalls and cables between it and this node", peer...)
+	case engine.EventHeard:
+		d.log.Info("a peer arrives here again", peer...)
+	case engine.EventStoodStill:
+		d.log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late.Round(time.Millisecond))
 	}
 }
 
@@ -137,8 +143,11 @@ func (d *daemon) reportSynced() {
 func (d *daemon) reportMember(e *engine.Event) {
 	before := d.roster.enter(e.Member.Origin, e.State)
 	level, text := memberNews(before, e.State)
-	if e.State == wire.Dead && e.Member.Left {
+	switch {
+	case e.State == wire.Dead && e.Member.Left:
 		level, text = slog.LevelInfo, "peer left"
+	case e.State == wire.Dead && e.Member.Killed:
+		level, text = slog.LevelWarn, "peer dead: its process ended without a goodbye"
 	}
 	if text == "" {
 		return

@@ -26,9 +26,26 @@ const (
 	deadAfter     = time.Second     // from suspect to dead
 	probeInterval = 200 * time.Millisecond
 	probeHelpers  = 3
-	lossWindow    = 30  // heartbeats over which loss is averaged at most
-	lossSample    = 200 // multicast datagrams that suffice
-	lossLeast     = 10  // fewer say nothing
+	refuteAgain   = 100 * time.Millisecond
+
+	watchNext      = 2                      // nodes that each watches
+	watchSettle    = 200 * time.Millisecond // members that come are watched after this while
+	doubtInterval  = 10 * time.Millisecond  // between the probes of who is doubted
+	doubtProbes    = 3                      // unanswered: dead
+	doubtProbesMax = 10                     // where the verdict came late
+	doubtLate      = 10 * time.Millisecond
+	doubtInFlight  = 10 * time.Millisecond // frames may have been under way when the process died
+	doubtSpread    = 2                     // times that a doubt is told
+	doubtAgain     = time.Second           // a doubt that others tell is not followed again so soon
+
+	lateAfter  = 50 * time.Millisecond // behind its own deadline a node is overloaded
+	stillAfter = time.Second           // ... stood still
+	lateShown  = 10 * time.Second
+	healthMax  = 7 // timeouts are eight times as long then
+	healthCalm = 2 * time.Second
+	lossWindow = 30  // heartbeats over which loss is averaged at most
+	lossSample = 200 // multicast datagrams that suffice
+	lossLeast  = 10  // fewer say nothing
 
 	joinWait     = time.Second // without a synced greeting: alone
 	helloSteady  = 5 * time.Second

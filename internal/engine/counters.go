@@ -32,6 +32,11 @@ type Counters struct {
 	FetchesStarted    uint64
 	FetchesFailed     uint64
 	Divergences       uint64
+	WatchesBroken     uint64 // connections of the death watch that the other side ended
+	DoubtsIn          uint64 // told by others
+	DoubtsProven      uint64 // dead within milliseconds
+	DoubtsRefuted     uint64
+	StoodStill        uint64 // times that this node was stopped or had no time at all
 	NoRoom            uint64 // remote items that found no room in the table
 	SealRefused       uint64 // must stay 0
 	BacklogDropped    uint64 // own dots left to pulls, the backlog being full

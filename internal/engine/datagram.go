@@ -81,6 +81,8 @@ func (m *Machine) dispatch(p *peer, f *seal.Opened) error {
 		return m.takeProbeAck(p, f.Body)
 	case wire.TypeProbeReq:
 		return m.takeProbeReq(p, f.Body)
+	case wire.TypeDoubt:
+		return m.takeDoubt(p, f.Body)
 	case wire.TypeChallenge:
 		return m.answerChallenge(f, p.addr)
 	case wire.TypeResponse:

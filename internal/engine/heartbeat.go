@@ -135,7 +135,7 @@ func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 	for _, p := range m.members.list {
 		if p.live() {
 			into = append(into, wire.Heard{
-				Origin: p.ref, Multicast: m.now.Sub(p.heardMulticast) < silentAfter && !p.heardMulticast.IsZero(),
+				Origin: p.ref, Multicast: m.hearsMulticast(p),
 				LossPct: uint8(min(p.multicasts.loss*200, 200)),
 			})
 		}

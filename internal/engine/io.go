@@ -31,8 +31,8 @@ type Config struct {
 // AckAll asks every live synced peer.
 const AckAll = 1 << 20
 
-// Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, LinkChanged,
-// PayloadLimit, OwnAddress or Leave.
+// Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, WatchBroken,
+// LinkChanged, PayloadLimit, OwnAddress or Leave.
 type Input interface{ input() }
 
 // Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
@@ -103,6 +103,8 @@ type Output struct {
 	Acked   []Acked
 	Events  []Event
 
+	Watching *Watching // nil: as before
+
 	buffer []byte // the frames' bytes
 }
 
@@ -145,6 +147,9 @@ const (
 	EventOtherKey                        // datagrams sealed with a key that is not ours arrive, from Addr
 	EventConfig                          // Member is configured differently from this node
 	EventLeft                            // the drain is over
+	EventStoodStill                      // this node was stopped, or had no time at all, for Member.Late
+	EventUnheard                         // Member lives, as others tell, and nothing of it arrives here
+	EventHeard                           // Member is heard here again
 )
 
 // Event is something an operator may want to know.
@@ -172,7 +177,10 @@ type Member struct {
 	FullPct   int
 	Offset    time.Duration // its clock minus ours; 0 where not known
 	Left      bool          // it said goodbye
+	Killed    bool          // its process ended without one
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
 	Multicast bool          // its multicast arrived here within the last seconds
 	HearsUs   bool          // it says that it hears our multicast
+	Late      time.Duration // Self only: by how much it was late at most within the last seconds
+	Stretch   int           // Self only: how many times the usual time it gives to peers, 1 where it is well
 }

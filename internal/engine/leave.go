@@ -24,6 +24,7 @@ func (m *Machine) startLeave() {
 	m.takeWrote()
 	m.leave = leaving{started: true, at: m.now, until: m.now.Add(leaveWait)}
 	m.beat.fullNow(m.now)
+	m.watchSoon(0)
 }
 
 func (m *Machine) pollLeave() {

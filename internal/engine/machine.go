@@ -46,6 +46,8 @@ type Machine struct {
 	gapped  []*origin // with dots to ask for
 	full    shortage
 	members members
+	watches watches
+	health  health
 	admit   admission
 	push    push
 	frags   assemblies
@@ -130,6 +132,8 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.beat.fullNow(m.now)
 	case PayloadLimit:
 		m.cfg.MaxPayload = min(max(in.Bytes, minPayload), wire.MaxPayload)
+	case WatchBroken:
+		m.takeBroken(in)
 	case OwnAddress:
 		m.addr = in.Addr
 	case Leave:
@@ -146,6 +150,7 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	out.reset()
 	m.out = out
 	m.pollMembers()
+	m.pollWatches()
 	m.pollJoin()
 	m.pollStrangers()
 	m.pollAssemblies()
@@ -165,6 +170,7 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 func (out *Output) reset() {
 	out.Frames, out.Fetches = out.Frames[:0], out.Fetches[:0]
 	out.Acked, out.Events = out.Acked[:0], out.Events[:0]
+	out.Watching = nil
 	out.buffer = out.buffer[:0]
 }
 
@@ -172,6 +178,7 @@ func (out *Output) reset() {
 func (m *Machine) Deadline() time.Time {
 	var d deadline
 	d.add(m.members.next)
+	d.add(m.watches.at)
 	d.add(m.join.deadline())
 	d.add(m.admit.next)
 	d.add(m.frags.next)
@@ -184,6 +191,7 @@ func (m *Machine) Deadline() time.Time {
 	if len(m.control) > 0 || len(m.events) > 0 {
 		d.add(m.now)
 	}
+	m.health.promised = d.at
 	return d.at
 }
 
@@ -198,6 +206,7 @@ func (d *deadline) add(t time.Time) {
 // advance moves the machine's time; a clock that went back leaves it where it was.
 func (m *Machine) advance(now time.Time) {
 	if now.After(m.now) {
+		m.watchHealth(now)
 		m.now = now
 	}
 }

@@ -18,7 +18,8 @@ type members struct {
 	byRef map[record.Ref]*peer
 	next  time.Time
 
-	relays []relay // oldest first
+	relays  []relay   // oldest first
+	refuted time.Time // when this node last showed that it is alive
 }
 
 // peer is one incarnation of another node.
@@ -41,11 +42,13 @@ type peer struct {
 	greetAt        time.Time // zero: no greeting owed
 	outlived       bool      // dead for so long that its details are gone
 	introduced     bool      // said its name and state
+	killed         bool      // its connection ended and it answers no probe
 	left           bool      // said goodbye: this incarnation does not come back
 	duplicateTold  bool
 	aheadTold      bool
 	configTold     bool
 	hearsUs        bool
+	doubt          doubt
 
 	mine     dots.Set // which of our dots it holds
 	confirms uint64   // all of ours from 1 to here
@@ -100,6 +103,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	}
 	m.origin(ref)
 	m.wakeMembers()
+	m.watchSoon(watchSettle)
 	return p
 }
 
@@ -138,10 +142,19 @@ func (m *Machine) forget(p *peer) {
 
 // hear notes that p sent something.
 func (m *Machine) hear(p *peer, in Datagram) {
-	if in.From.IsValid() {
+	if in.From.IsValid() && p.addr != in.From {
 		p.addr = in.From
+		m.watchSoon(watchSettle)
 	}
-	p.direct, p.viaOthers = m.now, false
+	p.direct = m.now
+	if p.viaOthers {
+		p.viaOthers = false
+		m.watchSoon(watchSettle)
+		m.event(Event{Kind: EventHeard, Member: m.describe(p), State: p.state, Addr: p.addr})
+	}
+	if p.doubt.active() {
+		m.heardWhileDoubted(p)
+	}
 	if in.Multicast {
 		p.heardMulticast = m.now
 		p.multicasts.received++
@@ -150,7 +163,7 @@ func (m *Machine) hear(p *peer, in Datagram) {
 }
 
 func (m *Machine) markHeard(p *peer) {
-	p.heard, p.outlived = m.now, false
+	p.heard, p.outlived, p.killed = m.now, false, false
 	if p.left {
 		return
 	}
@@ -180,7 +193,14 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 	if p.state == s {
 		return
 	}
+	was := p.state
 	p.state = s
+	if s == wire.Dead {
+		p.doubt.end(m.now)
+		m.watchSoon(0)
+	} else if was == wire.Dead {
+		m.watchSoon(watchSettle)
+	}
 	if !p.viaOthers || s == wire.Dead { // else it would be told every few seconds
 		m.tellState(p)
 	}
@@ -210,6 +230,7 @@ func (m *Machine) pollMembers() {
 			m.greet(p)
 		}
 		next.add(p.greetAt)
+		next.add(m.examine(p))
 		next.add(m.watch(p))
 	}
 	m.members.next = next.at
@@ -228,13 +249,13 @@ func (m *Machine) outlive(p *peer) {
 // watch returns when p must be looked at again.
 func (m *Machine) watch(p *peer) time.Time {
 	if p.state != wire.Suspect {
-		if silent := p.heard.Add(silentAfter); m.now.Before(silent) {
+		if silent := p.heard.Add(m.health.stretch(silentAfter)); m.now.Before(silent) {
 			return silent
 		}
 		p.suspectedAt, p.probeAt, p.probes = m.now, m.now, 0
 		m.setState(p, wire.Suspect)
 	}
-	if dead := p.suspectedAt.Add(deadAfter); !m.now.Before(dead) {
+	if dead := p.suspectedAt.Add(m.health.stretch(deadAfter)); !m.now.Before(dead) {
 		m.setState(p, wire.Dead)
 		return time.Time{}
 	}
@@ -247,13 +268,17 @@ func (m *Machine) watch(p *peer) time.Time {
 // probe asks a suspect twice directly, then through others.
 func (m *Machine) probe(p *peer) {
 	p.probes++
-	p.probeAt = m.now.Add(probeInterval)
+	p.probeAt = m.now.Add(m.health.stretch(probeInterval))
 	nonce := m.dice.Uint64()
 	p.probeNonce = nonce
 	m.send(wire.TypeProbe, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: nonce}))
-	if p.probes != 2 {
-		return
+	if p.probes == 2 {
+		m.askHelpers(p, nonce)
 	}
+}
+
+// askHelpers has others probe p.
+func (m *Machine) askHelpers(p *peer, nonce uint64) {
 	asked := 0
 	for _, q := range m.members.list {
 		if q != p && (q.state == wire.Synced || q.state == wire.Joining) && asked < probeHelpers {
@@ -270,6 +295,7 @@ func (m *Machine) takeProbe(p *peer, body []byte) error {
 		return err
 	}
 	m.queue(wire.TypeProbeAck, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &probe))
+	m.refute()
 	return nil
 }
 
@@ -280,10 +306,12 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 	if _, err := m.decoder.Probe(body, p.ref, &probe); err != nil {
 		return err
 	}
+	if p.doubt.active() && p.doubt.nonce == probe.Nonce {
+		m.endDoubt(p)
+	}
 	for _, q := range m.members.list {
-		if q != p && q.state == wire.Suspect && q.probeNonce == probe.Nonce {
-			q.viaOthers = true
-			m.markHeard(q)
+		if q != p {
+			m.takeAnswerOf(q, probe.Nonce)
 		}
 	}
 	for i, r := range m.members.relays {
@@ -294,6 +322,22 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// takeAnswerOf notes that q answered the probe of that nonce through a helper.
+func (m *Machine) takeAnswerOf(q *peer, nonce uint64) {
+	if q.doubt.active() && q.doubt.nonce == nonce {
+		m.endDoubt(q)
+	}
+	if q.state != wire.Suspect || q.probeNonce != nonce {
+		return
+	}
+	if !q.viaOthers {
+		q.viaOthers = true
+		m.watchSoon(0)
+		m.event(Event{Kind: EventUnheard, Member: m.describe(q), State: q.said, Addr: q.addr})
+	}
+	m.markHeard(q)
 }
 
 // relay is a probe made for another node.
@@ -336,6 +380,7 @@ func (m *Machine) Members(now time.Time) []Member {
 	m.advance(now)
 	list := []Member{{
 		Origin: m.cfg.Self, Name: m.cfg.Name, State: m.State(), Self: true, HearsUs: true,
+		Late: m.health.lateness(m.now), Stretch: 1 + m.health.score,
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.table.StatsFull(),
 	}}
 	for _, p := range m.members.list {
@@ -348,9 +393,9 @@ func (m *Machine) describe(p *peer) Member {
 	d := Member{
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
 		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
-		Multicast: !p.heardMulticast.IsZero() && m.now.Sub(p.heardMulticast) < silentAfter, Lag: m.push.high - min(p.confirms, m.push.high),
+		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed,
 	}
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()

@@ -170,3 +170,22 @@ func TestWhoIsHeardThroughOthersOnlyIsNamedAndNotToldOfAgainAndAgain(t *testing.
 		t.Errorf("when it is heard again: %+v", m)
 	}
 }
+
+// "one-way cuts named (A hears B, B does not hear A)"
+func TestAOneWayCutIsToldOnceAndSoIsItsEnd(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 2 && to == 0 })
+	b.run(30 * time.Second)
+	if b.told(0, EventUnheard) != 1 || b.told(0, EventHeard) != 0 {
+		t.Errorf("told %d times of the cut, %d of its end", b.told(0, EventUnheard), b.told(0, EventHeard))
+	}
+	b.drop = nil
+	b.run(10 * time.Second)
+	if b.told(0, EventUnheard) != 1 || b.told(0, EventHeard) != 1 {
+		t.Errorf("in the end told %d times of the cut, %d of its end", b.told(0, EventUnheard), b.told(0, EventHeard))
+	}
+	if b.told(1, EventUnheard) != 0 {
+		t.Error("a node that hears both told of a cut")
+	}
+}

@@ -104,6 +104,9 @@ func (n *Node) carryOut(out *engine.Output) {
 	for _, f := range out.Fetches {
 		n.startFetch(f)
 	}
+	if out.Watching != nil {
+		n.watches.set(out.Watching, n.keepWatch)
+	}
 	for _, e := range out.Events {
 		n.tell(e)
 	}

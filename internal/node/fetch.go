@@ -114,6 +114,10 @@ func (n *Node) serve(ctx context.Context, conn *stream.Conn) {
 		if err != nil {
 			return
 		}
+		if wire.StreamType(kind) == wire.StreamTypeWatch {
+			n.beWatched(conn)
+			return
+		}
 		if err := n.answer(conn, wire.StreamType(kind), body); err != nil {
 			n.cfg.Log.Debug("stream ended", "peer", conn.RemoteAddr(), "error", err)
 			return

@@ -68,6 +68,7 @@ type Node struct {
 	awaits    awaits
 	fetches   fetches
 	transfers transfers
+	watches   watches
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -184,6 +185,7 @@ func (n *Node) Kill() { n.once.closed.Do(n.stop) }
 func (n *Node) stop() {
 	n.cancel()
 	n.fetches.cancel()
+	n.watches.cancel()
 	if n.server != nil {
 		n.server.Close()
 	}

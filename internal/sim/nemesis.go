@@ -21,6 +21,7 @@ var strokes = []stroke{
 	{Pause, (*World).strikePause},
 	{Jump, (*World).strikeJump},
 	{Leaves, (*World).strikeLeave},
+	{StreamBreak, (*World).strikeWatch},
 }
 
 // maxStroke is how long a partition, a pause or a node's absence lasts at most.

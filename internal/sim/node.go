@@ -53,6 +53,7 @@ type Node struct {
 	awaits map[uint64]awaited
 	nextID uint64
 	watch  watcher
+	kept   []engine.Watch // the death watches
 }
 
 const (
@@ -78,7 +79,7 @@ func (n *Node) start() {
 	binary.BigEndian.PutUint64(n.origin.Incarnation[10:], n.dice.Uint64())
 	w.started[n.origin] = n
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
-	n.out = engine.Output{}
+	n.out, n.kept = engine.Output{}, nil
 	n.awaits = make(map[uint64]awaited)
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
@@ -125,6 +126,7 @@ func (n *Node) crash() {
 	n.life++
 	n.world.crashes++
 	n.up, n.paused = false, false
+	n.world.breakWatches(n.origin)
 	n.machine, n.table = nil, nil
 	n.dropFetch()
 	n.flushInbox()
@@ -247,6 +249,9 @@ func (n *Node) poll() {
 	n.noteSpin()
 	for i := range n.out.Frames {
 		w.transmit(n, n.out.Frames[i].Data, n.out.Frames[i].To)
+	}
+	if n.out.Watching != nil {
+		n.kept = n.out.Watching.List
 	}
 	for _, f := range n.out.Fetches {
 		n.startFetch(f)

@@ -60,6 +60,11 @@ var codecs = []codec{
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {
 		return w.encoder().AppendProbeReq(nil, t, v.(*ProbeReq))
 	}, parse: parsing((*Decoder).ProbeReq)},
+	{name: "doubt", typ: TypeDoubt, draw: func(w *world, t *rapid.T) any {
+		return &Doubt{Target: w.drawRef(t)}
+	}, append: func(w *world, t hlc.Stamp, v any) []byte {
+		return w.encoder().AppendDoubt(nil, t, v.(*Doubt))
+	}, parse: parsing((*Decoder).Doubt)},
 	{name: "ack", typ: TypeAck, draw: func(_ *world, t *rapid.T) any {
 		return &Ack{Set: drawSet(t, 9)}
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {
@@ -101,6 +106,11 @@ var codecs = []codec{
 	}, append: func(w *world, t hlc.Stamp, _ any) []byte {
 		return w.encoder().AppendStreamEnd(nil, t)
 	}, parse: streamParsing(func(d *Decoder, b []byte, _ *struct{}) (hlc.Stamp, error) { return d.StreamEnd(b) })},
+	{name: "stream watch", stream: StreamTypeWatch, draw: func(*world, *rapid.T) any {
+		return &struct{}{}
+	}, append: func(w *world, t hlc.Stamp, _ any) []byte {
+		return w.encoder().AppendStreamWatch(nil, t)
+	}, parse: streamParsing(func(d *Decoder, b []byte, _ *struct{}) (hlc.Stamp, error) { return d.StreamWatch(b) })},
 	{name: "stream lookup", stream: StreamTypeLookup, draw: func(_ *world, t *rapid.T) any {
 		l := &StreamLookup{}
 		for range rapid.IntRange(0, 5).Draw(t, "keys") {

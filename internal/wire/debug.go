@@ -201,6 +201,11 @@ func (p *printer) proof(typ Type, body []byte, sender record.Ref) {
 		if p.time(p.d.ProbeReq(body, sender, &req)) {
 			p.put(" target=%s nonce=%016x", p.ref(req.Target), req.Nonce)
 		}
+	case TypeDoubt:
+		var doubt Doubt
+		if p.time(p.d.Doubt(body, sender, &doubt)) {
+			p.put(" target=%s", p.ref(doubt.Target))
+		}
 	case TypeChallenge:
 		var c Challenge
 		if p.time(p.d.Challenge(body, sender, &c)) {
@@ -229,6 +234,8 @@ func (p *printer) streamBody(typ StreamType, body []byte) {
 		}
 	case StreamTypeEnd:
 		p.time(p.d.StreamEnd(body))
+	case StreamTypeWatch:
+		p.time(p.d.StreamWatch(body))
 	case StreamTypeLookup:
 		var l StreamLookup
 		if p.time(p.d.StreamLookup(body, &l)) {

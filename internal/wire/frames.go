@@ -164,6 +164,11 @@ type ProbeReq struct {
 	Nonce  uint64
 }
 
+// Doubt says that the sender's connection to Target ended without a goodbye: whoever hears it looks for itself.
+type Doubt struct {
+	Target record.Ref
+}
+
 // Nonce is what a challenge asks to have returned.
 type Nonce [16]byte
 

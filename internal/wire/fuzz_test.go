@@ -40,6 +40,7 @@ func FuzzGreet(f *testing.F)        { fuzz(f, codecOf("greet")) }
 func FuzzLeave(f *testing.F)        { fuzz(f, codecOf("leave")) }
 func FuzzProbe(f *testing.F)        { fuzz(f, codecOf("probe")) }
 func FuzzProbeReq(f *testing.F)     { fuzz(f, codecOf("probe request")) }
+func FuzzDoubt(f *testing.F)        { fuzz(f, codecOf("doubt")) }
 func FuzzAck(f *testing.F)          { fuzz(f, codecOf("ack")) }
 func FuzzChallenge(f *testing.F)    { fuzz(f, codecOf("challenge")) }
 func FuzzResponse(f *testing.F)     { fuzz(f, codecOf("response")) }
@@ -47,6 +48,7 @@ func FuzzStreamPull(f *testing.F)   { fuzz(f, codecOf("stream pull")) }
 func FuzzStreamOffer(f *testing.F)  { fuzz(f, codecOf("stream offer")) }
 func FuzzStreamChunk(f *testing.F)  { fuzz(f, codecOf("stream chunk")) }
 func FuzzStreamEnd(f *testing.F)    { fuzz(f, codecOf("stream end")) }
+func FuzzStreamWatch(f *testing.F)  { fuzz(f, codecOf("stream watch")) }
 func FuzzStreamLookup(f *testing.F) { fuzz(f, codecOf("stream lookup")) }
 func FuzzStreamFound(f *testing.F)  { fuzz(f, codecOf("stream found")) }
 

@@ -71,8 +71,9 @@ const (
 	TypeAck       Type = 12
 	TypeChallenge Type = 13
 	TypeResponse  Type = 14
+	TypeDoubt     Type = 15
 
-	typeLast = TypeResponse
+	typeLast = TypeDoubt
 )
 
 var typeNames = [...]string{
@@ -90,6 +91,7 @@ var typeNames = [...]string{
 	TypeAck:       "ACK",
 	TypeChallenge: "CHALLENGE",
 	TypeResponse:  "RESPONSE",
+	TypeDoubt:     "DOUBT",
 }
 
 // Valid reports whether t is a type of this version.

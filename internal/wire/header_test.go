@@ -88,7 +88,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{"a later version", edit(2, 2), ErrVersion},
 		{"type 0", edit(3, 0), ErrType},
 		{"type 0, addressed", edit(3, 0x80), ErrType},
-		{"the first type beyond the last", edit(3, 15), ErrType},
+		{"the first type beyond the last", edit(3, byte(typeLast)+1), ErrType},
 		{"type 127, addressed", edit(3, 0xff), ErrType},
 		{"the original package's JSON", func([]byte) []byte {
 			return []byte(`{"type":"hello","data":{"id":"8c0c1a3e","address":"10.0.0.1"}}`)

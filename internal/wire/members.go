@@ -87,6 +87,18 @@ func (d *Decoder) ProbeReq(body []byte, sender record.Ref, into *ProbeReq) (hlc.
 	return t, r.err
 }
 
+// AppendDoubt appends the body of a TypeDoubt frame.
+func (e *Encoder) AppendDoubt(dst []byte, t hlc.Stamp, p *Doubt) []byte {
+	return e.ref(e.begin(dst, t), p.Target)
+}
+
+// Doubt parses the body of a TypeDoubt frame.
+func (d *Decoder) Doubt(body []byte, sender record.Ref, into *Doubt) (hlc.Stamp, error) {
+	r, t := d.begin(body, sender)
+	into.Target = r.ref()
+	return t, r.err
+}
+
 // AppendChallenge appends the body of a TypeChallenge frame.
 func (e *Encoder) AppendChallenge(dst []byte, t hlc.Stamp, c *Challenge) []byte {
 	return append(e.begin(dst, t), c.Nonce[:]...)

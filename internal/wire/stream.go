@@ -28,6 +28,9 @@ const (
 	StreamTypeEnd    StreamType = 4
 	StreamTypeLookup StreamType = 5
 	StreamTypeFound  StreamType = 6
+	StreamTypeWatch  StreamType = 7
+
+	streamTypeLast = StreamTypeWatch
 )
 
 var streamTypeNames = [...]string{
@@ -37,10 +40,11 @@ var streamTypeNames = [...]string{
 	StreamTypeEnd:    "END",
 	StreamTypeLookup: "LOOKUP",
 	StreamTypeFound:  "FOUND",
+	StreamTypeWatch:  "WATCH",
 }
 
 // Valid reports whether t is a type of this version.
-func (t StreamType) Valid() bool { return t >= StreamTypePull && t <= StreamTypeFound }
+func (t StreamType) Valid() bool { return t >= StreamTypePull && t <= streamTypeLast }
 
 func (t StreamType) String() string {
 	if t.Valid() {
@@ -143,6 +147,16 @@ func (e *Encoder) AppendStreamEnd(dst []byte, t hlc.Stamp) []byte { return e.beg
 
 // StreamEnd parses an end's body.
 func (d *Decoder) StreamEnd(body []byte) (hlc.Stamp, error) {
+	r, t := d.begin(body, 0)
+	return t, r.err
+}
+
+// AppendStreamWatch appends the body of the message that says that nothing will follow: the connection is kept only to
+// end with the process at its other end.
+func (e *Encoder) AppendStreamWatch(dst []byte, t hlc.Stamp) []byte { return e.begin(dst, t) }
+
+// StreamWatch parses a watch's body.
+func (d *Decoder) StreamWatch(body []byte) (hlc.Stamp, error) {
 	r, t := d.begin(body, 0)
 	return t, r.err
 }

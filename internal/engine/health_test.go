@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// "after a pause of its own it gives everyone a fresh grace instead of declaring all dead"
+func TestWhoStoodStillAccusesNobody(t *testing.T) {
+	b := newBench(t, 4)
+	b.run(3 * time.Second)
+	stopped := b.nodes[0]
+	b.nodes = b.nodes[1:]
+	b.drop = nil
+	b.run(20 * time.Second)
+	stopped.m.Poll(b.now, &stopped.out) // nothing that waits was read yet
+	for _, e := range stopped.out.Events {
+		if e.Kind == EventMember {
+			t.Errorf("it calls %s %v", e.Member.Name, e.State)
+		}
+		if e.Kind == EventStoodStill && e.Member.Late < 18*time.Second {
+			t.Errorf("it says that it stood still for %v", e.Member.Late)
+		}
+	}
+	if stopped.m.Counters().StoodStill != 1 {
+		t.Error("it did not notice that it stood still")
+	}
+	for _, p := range stopped.m.Members(b.now)[1:] {
+		if p.State != wire.Synced || !p.Multicast {
+			t.Errorf("%s is %v, its multicast heard: %v", p.Name, p.State, p.Multicast)
+		}
+	}
+}
+
+func TestWhoRunsLateGivesOthersMoreTimeAndGetsWellAgain(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	m := b.nodes[0].m
+	for range 3 {
+		b.now = m.Deadline().Add(2 * lateAfter)
+		b.settle()
+		m.Deadline()
+	}
+	self := m.Members(b.now)[0]
+	if self.Stretch != 4 || self.Late != 2*lateAfter {
+		t.Errorf("stretched %d times, late by %v; want 4, %v", self.Stretch, self.Late, 2*lateAfter)
+	}
+	if got := m.health.stretch(silentAfter); got != 4*silentAfter {
+		t.Errorf("a peer may be silent for %v, want %v", got, 4*silentAfter)
+	}
+	b.run(3*healthCalm + lateShown)
+	if self := m.Members(b.now)[0]; self.Stretch != 1 || self.Late != 0 {
+		t.Errorf("in time again: stretched %d times, late by %v", self.Stretch, self.Late)
+	}
+}
+
+func TestAnOverloadedNodeDoesNotDeclareDeadWhoIsOnlySilentForAWhile(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	m := b.nodes[0].m
+	for range healthMax {
+		m.health.worsen(b.now)
+	}
+	b.silence(func(from, _ int) bool { return from == 1 })
+	b.run(6 * time.Second)
+	if got := b.member(0, 1).State; got == wire.Dead {
+		t.Error("dead after six seconds")
+	}
+}
