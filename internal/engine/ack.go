@@ -17,6 +17,7 @@ type acks struct {
 	againAt    time.Time // when to ask again for what is waited for
 	againWait  time.Duration
 	candidates []*peer
+	health     ackHealth
 }
 
 type waiter struct {
@@ -25,6 +26,8 @@ type waiter struct {
 	k     int
 	until time.Time
 	asked bool
+
+	patient bool // waits also for peers that do not answer lately
 }
 
 // ackRecord is how a peer acknowledges: who answered fastest lately is asked next.
@@ -35,6 +38,9 @@ type ackRecord struct {
 	misses  int
 	benched time.Time // not asked until then
 	rtt     time.Duration
+
+	unmetSince time.Time // asked since then without any progress
+	deaf       bool      // for so long that no writer waits for it
 }
 
 // takeAwait answers at once what needs no waiting.
@@ -44,7 +50,7 @@ func (m *Machine) takeAwait(in Await) {
 	if k < 0 {
 		k = m.cfg.Ack
 	}
-	w := waiter{id: in.ID, seq: in.Seq, k: k, until: m.now.Add(in.Timeout)}
+	w := waiter{id: in.ID, seq: in.Seq, k: k, until: m.now.Add(in.Timeout), patient: in.Patient}
 	if len(m.acks.waiters) >= maxWaiters {
 		m.count.AwaitDenied++
 		w.until = m.now
@@ -72,8 +78,12 @@ func (m *Machine) confirm(p *peer, a *wire.Ack) {
 		return
 	}
 	if p.mine.Union(&a.Set) {
+		before := p.confirms
 		p.confirms = prefix(&p.mine)
 		m.acks.recheck = true
+		if p.confirms > before {
+			m.progressed(p)
+		}
 	}
 	if r := &p.ack; !r.askedAt.IsZero() && p.mine.Contains(r.askedTo) {
 		r.rtt = m.now.Sub(r.askedAt)
@@ -83,6 +93,7 @@ func (m *Machine) confirm(p *peer, a *wire.Ack) {
 
 func (m *Machine) pollAcks() {
 	m.sendAcks()
+	defer m.judgeAcks()
 	defer m.askAgain()
 	if !m.acks.recheck && !m.due(m.acks.next) {
 		return
@@ -101,12 +112,14 @@ func (m *Machine) pollAcks() {
 	m.acks.next = next.at
 }
 
-// settle answers w if it can be answered now, and otherwise asks for what it waits for.
+// settle answers w if it can be answered now, and otherwise asks for what it waits for. Peers that do not answer lately are
+// not waited for.
 func (m *Machine) settle(w *waiter) bool {
-	held, peers := m.heldBy(w.seq)
-	met := held >= min(w.k, peers)
-	if !met && m.now.Before(w.until) {
-		if !w.asked && (w.k > m.cfg.Ack || min(w.k, peers) > wire.MaxAckFrom) {
+	h := m.heldBy(w.seq)
+	met := h.held >= min(w.k, h.peers)
+	expected := h.hopeful > 0 || w.patient && h.held < h.peers
+	if !met && expected && m.now.Before(w.until) {
+		if !w.asked && (w.k > m.cfg.Ack || min(w.k, h.peers) > wire.MaxAckFrom) {
 			w.asked = true
 			m.solicit(w.seq)
 		}
@@ -114,22 +127,33 @@ func (m *Machine) settle(w *waiter) bool {
 	}
 	if !met {
 		m.count.AckTimeouts++
+		if m.now.Before(w.until) {
+			m.count.AckGivenUp++
+		}
 	}
-	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: held, Met: held >= w.k})
+	m.acks.health.note(m.now, met)
+	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
 	return true
 }
 
-// heldBy counts the live synced peers, and of those the ones that hold all our dots up to seq.
-func (m *Machine) heldBy(seq uint64) (held, peers int) {
+// holding counts the live synced peers, those of them that hold all our dots up to some point, and those that do not and may
+// confirm it soon.
+type holding struct{ peers, held, hopeful int }
+
+func (m *Machine) heldBy(seq uint64) (h holding) {
 	for _, p := range m.members.list {
-		if p.synced() {
-			peers++
-			if p.confirms >= seq {
-				held++
-			}
+		if !p.synced() {
+			continue
+		}
+		h.peers++
+		switch {
+		case p.confirms >= seq:
+			h.held++
+		case !m.deaf(p):
+			h.hopeful++
 		}
 	}
-	return held, peers
+	return h
 }
 
 // askAgain asks who has not confirmed what writers wait for: the request or the answer may have been lost. It goes on,
@@ -162,6 +186,7 @@ func (m *Machine) solicit(seq uint64) {
 	m.push.solicit = m.push.solicit[:0]
 	for _, p := range m.members.list {
 		if p.synced() && p.confirms < seq {
+			m.asked(p, seq)
 			m.push.solicit = append(m.push.solicit, p.origin.Node)
 		}
 	}
@@ -183,9 +208,7 @@ func (m *Machine) askFor(into []record.NodeID, through uint64) []record.NodeID {
 	m.acks.candidates = chosen
 	slices.SortStableFunc(chosen, m.compareAnswers)
 	for _, p := range chosen[:min(len(chosen), m.cfg.Ack+1, wire.MaxAckFrom)] {
-		if p.ack.askedAt.IsZero() {
-			p.ack.askedAt, p.ack.askedTo = m.now, through
-		}
+		m.asked(p, through)
 		into = append(into, p.origin.Node)
 	}
 	return into

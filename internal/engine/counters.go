@@ -25,7 +25,8 @@ type Counters struct {
 	RepairDenied      uint64 // beyond a requester's budget
 	HeartbeatsOut     uint64
 	AcksOut, AcksIn   uint64
-	AckTimeouts       uint64
+	AckTimeouts       uint64 // writes told before enough peers had confirmed them
+	AckGivenUp        uint64 // of those, told at once: nobody who answers lately was left to wait for
 	AwaitDenied       uint64 // too many writers waiting
 	Challenges        uint64
 	ChallengesDenied  uint64 // too many unproven origins

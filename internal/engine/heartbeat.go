@@ -38,6 +38,7 @@ func (m *Machine) pollHeart() {
 		h.fullAt = m.jitter(steady-steadyJitter, steady+steadyJitter)
 		m.fullBeat()
 		m.adaptPace()
+		m.tryDeaf()
 		return
 	}
 	if !m.due(h.tailAt) {

@@ -46,12 +46,14 @@ type Datagram struct {
 type Wrote struct{}
 
 // Await asks to be told, by an Acked with the same ID, once K live synced peers hold every local dot up to Seq, or
-// when Timeout has passed. K < 0 is Config.Ack; more than there are peers means all of them.
+// when Timeout has passed. K < 0 is Config.Ack; more than there are peers means all of them. Who is Patient waits until
+// then also for peers that do not answer lately.
 type Await struct {
 	ID      uint64
 	Seq     uint64
 	K       int
 	Timeout time.Duration
+	Patient bool
 }
 
 // FetchStarted reports the donor's offer: what it held when its transfer began.
@@ -150,6 +152,8 @@ const (
 	EventStoodStill                      // this node was stopped, or had no time at all, for Member.Late
 	EventUnheard                         // Member lives, as others tell, and nothing of it arrives here
 	EventHeard                           // Member is heard here again
+	EventDegraded                        // writes begin to return without the confirmations they ask for
+	EventConfirmed                       // writes are confirmed again, for ten seconds
 )
 
 // Event is something an operator may want to know.

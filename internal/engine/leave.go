@@ -51,8 +51,8 @@ func (m *Machine) drained() bool {
 	if len(m.push.queue) > 0 || len(m.frags.out) > 0 {
 		return false
 	}
-	held, peers := m.heldBy(m.push.high)
-	return held == peers
+	h := m.heldBy(m.push.high)
+	return h.held == h.peers
 }
 
 func (m *Machine) takeLeave(p *peer, body []byte) error {

@@ -204,9 +204,7 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 	if !p.viaOthers || s == wire.Dead { // else it would be told every few seconds
 		m.tellState(p)
 	}
-	if s == wire.Dead || s == wire.Synced {
-		m.acks.recheck = true
-	}
+	m.acks.recheck = true // whose confirmation counts has changed
 }
 
 func (m *Machine) tellState(p *peer) {

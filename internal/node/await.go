@@ -20,13 +20,15 @@ type awaits struct {
 const maxAwaits = 65_536
 
 // Await calls done once, from any goroutine, with the number of live synced peers that hold every local dot up to seq:
-// as soon as k hold them (k < 0: the configured number), or after timeout (0: the configured one). It returns false,
-// with that number, and never calls done, when there is nothing to wait for.
+// as soon as k hold them (k < 0: the configured number), or after timeout (0: the configured one, and then no peer is
+// waited for that did not answer lately). It returns false, with that number, and never calls done, when there is nothing
+// to wait for.
 func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers int)) (pending bool, peers int) {
 	if k < 0 {
 		k = n.cfg.Ack
 	}
-	if timeout <= 0 {
+	patient := timeout > 0
+	if !patient {
 		timeout = n.cfg.AckTimeout
 	}
 	if seq == 0 || k == 0 || n.peers.Load() == 0 {
@@ -40,7 +42,7 @@ func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers i
 	}
 	a.last++
 	a.done[a.last] = done
-	a.new = append(a.new, engine.Await{ID: a.last, Seq: seq, K: k, Timeout: timeout})
+	a.new = append(a.new, engine.Await{ID: a.last, Seq: seq, K: k, Timeout: timeout, Patient: patient})
 	a.Unlock()
 	n.wrote()
 	return true, 0
