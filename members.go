@@ -100,6 +100,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Info("a peer arrives here again", member)
 		case engine.EventStoodStill:
 			log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late)
+		case engine.EventDegraded:
+			log.Warn("writes return without the confirmations that Config.Ack asks for: a peer is slow or unreachable")
+		case engine.EventConfirmed:
+			log.Info("writes are confirmed again")
 		case engine.EventOtherKey:
 			log.Warn("datagrams under another cluster key arrive: another cluster, or a node with the wrong key", "address", e.Addr)
 		case engine.EventConfig:

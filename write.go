@@ -102,12 +102,30 @@ func (n *Node) Clear(ctx context.Context) (Receipt, error) {
 // wrap says whose error it is.
 func wrap(err error) error { return fmt.Errorf("sessioncast: %w", err) }
 
-// receipt waits for the peers as Config.Ack asks.
+// ackOf is the context key of WithAck.
+type ackOf struct{}
+
+// WithAck makes writes under the context wait for other peers than Config.Ack says: one write at a time, or all of a store
+// that passes its caller's context on. AckDefault is Config.Ack again.
+func WithAck(ctx context.Context, ack Ack) context.Context {
+	return context.WithValue(ctx, ackOf{}, ack)
+}
+
+// ackFor is how many peers a write under ctx waits for.
+func (n *Node) ackFor(ctx context.Context) int {
+	ack, _ := ctx.Value(ackOf{}).(Ack)
+	if ack == AckDefault || ack < AckAll {
+		ack = n.cfg.Ack
+	}
+	return ack.peers()
+}
+
+// receipt waits for the peers as Config.Ack asks, or the context.
 func (n *Node) receipt(ctx context.Context, seq uint64) Receipt {
 	if seq == 0 {
 		return Receipt{}
 	}
-	want := n.cfg.Ack.peers()
-	peers, live := n.node.AwaitSync(ctx, seq, want, n.cfg.AckTimeout), n.node.Peers()
+	want := n.ackFor(ctx)
+	peers, live := n.node.AwaitSync(ctx, seq, want, 0), n.node.Peers()
 	return Receipt{Peers: peers, Degraded: peers < min(want, live)}
 }

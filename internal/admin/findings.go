@@ -60,8 +60,7 @@ func (r *Reading) loadFindings() (list []Finding) {
 		list = append(list, Finding{"full", fmt.Sprintf(
 			"Memory for sessions is %d %% full: new sessions are refused at 100 %%. Raise --max-memory on every node.", full)})
 	}
-	add("acks", now.Engine.AckTimeouts-before.Engine.AckTimeouts, "write",
-		"%s of the last minute returned before --ack "+r.Ack+" peers had confirmed them: a peer is slow, overloaded or unreachable.")
+	list = append(list, r.ackFindings()...)
 	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",
 		"The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
 	add("diverged", now.Engine.Divergences-before.Engine.Divergences, "time",
@@ -91,6 +90,7 @@ func (r *Reading) memberFindings() (list []Finding) {
 		list = append(list, Finding{"alone", fmt.Sprintf(
 			"No other node is heard. If one runs, compare group (%s) and key, and let UDP and TCP through its firewall and this one's.", r.Group)})
 	}
+	list = append(list, r.shortFindings()...)
 	return append(list, r.duplicates()...)
 }
 
@@ -123,6 +123,9 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
 	case m.Loss > lossWarn:
 		add("loss", "%s of %s's multicast datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
+	}
+	if m.Deaf && m.State == wire.Synced {
+		add("unanswering", "%s confirms no writes of this node, though it lives: it is overloaded, stopped or full, or nothing of this node arrives there. No write waits for it until it answers again.", name)
 	}
 	switch off := m.Offset.Abs(); {
 	case off > offsetMax:

@@ -90,13 +90,16 @@ type Readiness struct {
 	Reason string `json:"reason"` // why not ready
 	// DegradedAcks counts the writes that returned before enough peers had confirmed them. They do not make a node unready.
 	DegradedAcks uint64 `json:"degraded_acks"`
-	Peers        int    `json:"peers"` // synced
-	Sessions     int64  `json:"sessions"`
+	// Degraded says why writes are not confirmed by as many peers as --ack asks; empty when they are. It does not make a node
+	// unready.
+	Degraded string `json:"degraded"`
+	Peers    int    `json:"peers"` // synced
+	Sessions int64  `json:"sessions"`
 }
 
 func writeReadiness(w http.ResponseWriter, r *Reading) {
 	d := Readiness{State: stateText(r.State), Reason: r.unready(), DegradedAcks: r.Counts.Engine.AckTimeouts,
-		Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions}
+		Degraded: r.degraded(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions}
 	code := http.StatusOK
 	if d.Ready = d.Reason == ""; !d.Ready {
 		code = http.StatusServiceUnavailable

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/link"
@@ -65,6 +66,46 @@ func TestReadinessFollowsTheNode(t *testing.T) {
 			}
 			if got.DegradedAcks != r.Counts.Engine.AckTimeouts {
 				t.Errorf("degraded acks %d", got.DegradedAcks)
+			}
+		})
+	}
+}
+
+// "degraded state in status, /readyz detail and metrics"
+func TestDegradedAcknowledgementsAreNamedAndDoNotMakeANodeUnready(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*engine.AckHealth)
+		want   string
+	}{
+		{"confirmed", func(*engine.AckHealth) {}, ""},
+		{"nobody is asked", func(h *engine.AckHealth) { h.Asked, h.Live, h.Listening = 0, 0, 0 }, ""},
+		{"unconfirmed", func(h *engine.AckHealth) {
+			h.Since, h.Minute = noon.Add(-12*time.Second), engine.AckShare{Waited: 400, Unconfirmed: 30}
+		}, "for 12 s, 30 of 400 writes in the last minute unconfirmed"},
+		{"alone", func(h *engine.AckHealth) { h.Live, h.Listening = 0, 0 }, "no peer is there to confirm writes"},
+		{"short", func(h *engine.AckHealth) { h.Asked, h.Live, h.Listening = 2, 1, 1 }, "1 peer is there, --ack asks for 1"},
+		{"deaf", func(h *engine.AckHealth) { h.Listening = 0 }, "0 of 2 peers answer"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := healthy()
+			test.change(&r.Acks)
+			var got Readiness
+			if err := json.Unmarshal([]byte(body(t, ask(t, r, "GET", "/readyz", "localhost"))), &got); err != nil {
+				t.Fatal(err)
+			}
+			if !got.Ready || got.Degraded != test.want {
+				t.Errorf("ready %v, degraded %q, want %q", got.Ready, got.Degraded, test.want)
+			}
+			if s := r.Status().Acks; s.Degraded != (test.want != "") || s.Reason != test.want {
+				t.Errorf("status says %+v", s)
+			}
+			gauge := "sessioncast_acks_degraded 0"
+			if test.want != "" {
+				gauge = "sessioncast_acks_degraded 1"
+			}
+			if text := body(t, ask(t, r, "GET", "/metrics", "localhost")); !strings.Contains(text, gauge) {
+				t.Errorf("metrics lack %q", gauge)
 			}
 		})
 	}

@@ -66,6 +66,9 @@ func (e emitter) node(r *Reading) {
 		"node", r.Node, "id", ShortID(r.ID), "cluster", r.Cluster, "version", r.Version)
 	e.gauge("ready", "1 when this node is synced and may get traffic.", boolean(r.unready() == ""))
 	e.gauge("start_time_seconds", "When this node was opened, Unix time.", float64(r.Started.UnixMilli())/1000)
+	e.gauge("acks_degraded", "1 when writes return, or would, without the confirmations that --ack asks for.", boolean(r.degraded() != ""))
+	e.gauge("acks_unconfirmed_ratio", "Share of the last minute's waiting writes that returned unconfirmed.", r.Acks.Minute.Share())
+	e.gauge("acks_answering_peers", "Synced peers that confirm writes lately.", float64(r.Acks.Listening))
 	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
 }
 
@@ -98,6 +101,7 @@ func (e emitter) members(r *Reading) {
 		e.gauge("member_clock_offset_seconds", "The member's clock minus this node's.", m.Offset.Seconds(), "member", name)
 		e.gauge("member_sessions", "Sessions that the member says it holds.", float64(m.Sessions), "member", name)
 		e.gauge("member_bytes", "Bytes that the member says its sessions take.", float64(m.Bytes), "member", name)
+		e.gauge("member_answers", "1 when the member confirms writes of this node lately.", boolean(!m.Deaf), "member", name)
 		e.gauge("member_hears_us", "1 when the member says that it hears this node's multicast.", boolean(m.HearsUs), "member", name)
 	}
 	for s := wire.Joining; s <= wire.Dead; s++ {
@@ -157,6 +161,7 @@ var metricHelp = map[string]string{
 	"RepairsIn":               "Changes received again.",
 	"RepairDenied":            "Repairs refused beyond a requester's budget.",
 	"AckTimeouts":             "Writes that returned before enough peers had confirmed them.",
+	"AckGivenUp":              "Of those, writes that returned at once because no peer that answers lately was left to wait for.",
 	"AwaitDenied":             "Writes that returned without waiting because too many waited.",
 	"FetchesStarted":          "State transfers started.",
 	"FetchesFailed":           "State transfers failed.",

@@ -38,6 +38,7 @@ type Reading struct {
 	Advice  []string        // about the sockets
 	Strange []netip.Addr    // who uses another cluster key
 
+	Acks   engine.AckHealth
 	Counts Counts
 	Stream stream.Stats
 	Moved  transfer.Stats

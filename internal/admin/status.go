@@ -35,6 +35,7 @@ type Status struct {
 	Clients []string `json:"clients"`
 	Admin   string   `json:"admin"`
 	Ack     string   `json:"ack"`
+	Acks    Acks     `json:"acks"`
 
 	// Members are this node and the others, the living first; of those gone, the ones heard in the last quarter of an hour.
 	Members    []Member `json:"members"`
@@ -65,6 +66,8 @@ type Member struct {
 	Bytes     uint64   `json:"bytes"`
 	// OffsetMS is how far its clock is ahead of this node's.
 	OffsetMS float64 `json:"offset_ms"`
+	// Answers tells whether it confirms this node's writes lately; they do not wait for one that does not.
+	Answers bool `json:"answers"`
 	// HearsUs tells whether it says that this node's multicast arrives there.
 	HearsUs bool `json:"hears_us"`
 }
@@ -97,7 +100,7 @@ func (r *Reading) Status() *Status {
 	s := &Status{
 		Schema: Schema, Node: r.Node, ID: r.ID.String(), Cluster: r.Cluster, Group: addrText(r.Group),
 		Address: addrText(r.Address), State: stateText(r.State), Reason: r.unready(), Uptime: r.uptime(), Version: r.Version,
-		Interface: r.Interface, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack,
+		Interface: r.Interface, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack, Acks: r.acks(),
 		Members: r.members(), Sessions: r.Counts.Table.Sessions, Tombstones: r.Counts.Table.Tombstones,
 		Bytes: r.Counts.Table.Bytes, Limit: r.Counts.Table.Limit, Findings: []string{},
 	}
@@ -184,7 +187,7 @@ func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
 		Lag: m.Lag, Lacks: m.Lacks, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
-		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs,
+		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Answers: !m.Deaf,
 	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)

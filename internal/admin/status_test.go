@@ -54,7 +54,11 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"insecure", func(r *Reading) { r.Insecure = true }, "--insecure is on"},
 		{"key 10.0.1.9", func(r *Reading) { r.Strange = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, "10.0.1.9 uses another cluster key"},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = r.Counts.Table.Limit / 1000 * 975 }, "97 % full"},
-		{"acks", func(r *Reading) { r.Counts.Engine.AckTimeouts, r.Before.Engine.AckTimeouts = 1_512, 512 }, "1,000 writes of the last minute"},
+		{"acks", func(r *Reading) {
+			r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 1_512, Unconfirmed: 1_000}
+		}, "For 30 s, writes have returned before --ack 1 peers had confirmed them (1,000 of 1,512 in the last minute)"},
+		{"short", func(r *Reading) { r.Ack, r.Acks.Asked = "3", 3 }, "Writes ask for 3 peers (--ack), and only 2 peers are there"},
+		{"unanswering web-2", func(r *Reading) { r.Members[1].Deaf, r.Acks.Listening = true, 1 }, "web-2 confirms no writes of this node"},
 		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops = 7 }, "dropped 7 datagrams"},
 		{"diverged", func(r *Reading) { r.Counts.Engine.Divergences = 1 }, "differed 1 time in"},
 		{"silent web-3", func(r *Reading) { r.Members[2].State, r.Members[2].Silence = wire.Suspect, 3200*time.Millisecond }, "silent for 3 s"},

@@ -34,6 +34,7 @@ func healthy() *Reading {
 		State:   wire.Synced,
 		Members: []engine.Member{{Origin: origin(1, 1), Name: "web-1", State: wire.Synced, Self: true, HearsUs: true}, peer("web-2", 2), peer("web-3", 3)},
 	}
+	r.Acks = engine.AckHealth{Asked: 1, Live: 2, Listening: 2}
 	r.Counts.Table.Sessions, r.Counts.Table.Bytes, r.Counts.Table.Limit = 18_204, 19<<20, 4<<30
 	return r
 }

@@ -98,6 +98,11 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Warn("a peer's clock is ahead of this node's by more than 5s: run an NTP client on both", append(peer, "ahead", e.Member.Offset)...)
 	case engine.EventConfig:
 		d.log.Warn("a peer runs with other limits of session lifetime or clocks than this node: run the same version and options everywhere; compare sessioncast config show", peer...)
+	case engine.EventDegraded:
+		d.log.Warn("writes return without the confirmations that --ack asks for: they take place, and would be lost if this node died before they have spread; see sessioncast status",
+			d.ackState()...)
+	case engine.EventConfirmed:
+		d.log.Info("writes are confirmed again", d.ackState()...)
 	case engine.EventOtherKey:
 		d.reportStranger(e.Addr.Addr())
 	case engine.EventUnheard:
@@ -107,6 +112,16 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventStoodStill:
 		d.log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late.Round(time.Millisecond))
 	}
+}
+
+// ackState is what is logged of acknowledgements.
+func (d *daemon) ackState() []any {
+	attrs := []any{"ack", d.options.Ack}
+	if n := d.node.Load(); n != nil {
+		h := n.AckHealth()
+		attrs = append(attrs, "peers", h.Live, "answering", h.Listening, "unconfirmed", h.Unconfirmed)
+	}
+	return attrs
 }
 
 func (d *daemon) reportStranger(a netip.Addr) {

@@ -56,8 +56,17 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 	c := &s.Counters
 	line("Repairs", fmt.Sprintf("%s received, %s sent, %s made equal", admin.Thousands(c.Repairs), admin.Thousands(c.RepairsSent),
 		admin.Count(c.Divergences, "difference")))
-	line("Late acks", fmt.Sprintf("%s not confirmed in time (--ack %s)", admin.Count(c.DegradedAcks, "write"), s.Ack))
+	line("Acks", acksText(s))
 	line("Dropped", dropText(c.Drops))
+}
+
+// acksText says how writes are confirmed.
+func acksText(s *admin.Status) string {
+	text := fmt.Sprintf("--ack %s, %d of %d peers answer, %s unconfirmed", s.Ack, s.Acks.Answering, s.Acks.Live, admin.Count(s.Counters.DegradedAcks, "write"))
+	if s.Acks.Degraded {
+		return "degraded (" + s.Acks.Reason + "); " + text
+	}
+	return text
 }
 
 func shortID(id string) string { return id[:min(len(id), 8)] }

@@ -27,6 +27,7 @@ func healthyStatus() *admin.Status {
 			{Name: "web-3", Address: "10.0.1.3:4000", State: "synced", Lacks: 1, Sessions: 18203, Bytes: 19 << 20},
 		},
 		Sessions: 18204, Tombstones: 12, Bytes: 19 << 20, Limit: 4 << 30,
+		Acks:     admin.Acks{Live: 2, Answering: 2},
 		Counters: admin.Counters{Repairs: 7, RepairsSent: 2},
 	}
 }
@@ -43,6 +44,7 @@ func TestStatusReadsWellIn80Columns(t *testing.T) {
 			s.Members[1].State, s.Members[1].Loss = "suspect", 0.12
 			s.Members[2].State = "dead"
 			s.Counters.DegradedAcks, s.Counters.Divergences = 1234567, 1
+			s.Acks = admin.Acks{Degraded: true, Reason: "for 12 s, 1,300 of 1,512 writes in the last minute unconfirmed", Live: 1}
 			s.Counters.Drops = map[string]uint64{"key": 20, "foreign": 1500, "kernel": 3, "tag": 0}
 			s.Findings = []string{"A node at 10.0.1.9 uses another cluster key. If it belongs here, copy this node's key file there; if not, give the clusters different ports (--port).",
 				"The kernel gave a receive buffer of 425984 bytes instead of 8388608: larger bursts are lost and repaired; sysctl -w net.core.rmem_max=8388608"}

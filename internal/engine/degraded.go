@@ -16,6 +16,14 @@ type AckHealth struct {
 // AckShare is how many writes waited for peers, and how many of those returned without the confirmations they asked for.
 type AckShare struct{ Waited, Unconfirmed uint64 }
 
+// Share is the part of the writes that went unconfirmed.
+func (s AckShare) Share() float64 {
+	if s.Waited == 0 {
+		return 0
+	}
+	return float64(s.Unconfirmed) / float64(s.Waited)
+}
+
 // Short reports whether there are fewer live peers than writes ask for: what they confirm is less than was meant, though
 // no write waits in vain.
 func (h *AckHealth) Short() bool {

@@ -187,4 +187,5 @@ type Member struct {
 	HearsUs   bool          // it says that it hears our multicast
 	Late      time.Duration // Self only: by how much it was late at most within the last seconds
 	Stretch   int           // Self only: how many times the usual time it gives to peers, 1 where it is well
+	Deaf      bool          // asked lately, it confirmed nothing: writes do not wait for it
 }

@@ -393,7 +393,7 @@ func (m *Machine) describe(p *peer) Member {
 		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p),
 	}
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()

@@ -163,6 +163,13 @@ func (n *Node) Counters() engine.Counters {
 	return n.core.machine.Counters()
 }
 
+// AckHealth tells how far writes are confirmed as the configuration asks.
+func (n *Node) AckHealth() engine.AckHealth {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.AckHealth(time.Now())
+}
+
 // OtherKeys lists the addresses from which frames under another cluster key came within the last minute.
 func (n *Node) OtherKeys() []netip.Addr {
 	n.core.Lock()

@@ -37,6 +37,7 @@ type client struct {
 	track   tracking
 
 	// Acknowledgement. Between await and its end the client is held: nothing is executed for it and nothing sent to it.
+	ack     int    // how many peers its writes wait for; byPolicy: as configured
 	seq     uint64 // the latest local dot of this client's writes
 	settled uint64 // and the latest that was waited for
 	held    bool
@@ -60,7 +61,7 @@ type transport interface {
 func newClient(s *Server, tr transport, addr, laddr string) *client {
 	s.lastID++
 	now := s.cfg.now()
-	c := &client{s: s, id: s.lastID, tr: tr, addr: addr, laddr: laddr, since: now, active: now}
+	c := &client{s: s, id: s.lastID, tr: tr, addr: addr, laddr: laddr, since: now, active: now, ack: byPolicy}
 	c.parser.maxBulk = s.cfg.MaxValue
 	c.parser.usual = s.cfg.MaxValue + maxCommandOverhead
 	c.parser.total = s.commandLimit
@@ -155,7 +156,7 @@ func (c *client) settle() {
 		return
 	}
 	c.settled = c.seq
-	if pending, _ := c.s.cfg.Cluster.Await(c.seq, -1, 0, c.acked); pending {
+	if pending, _ := c.s.cfg.Cluster.Await(c.seq, c.ack, 0, c.acked); pending {
 		c.hold()
 	}
 }

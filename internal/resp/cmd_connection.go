@@ -60,7 +60,7 @@ func quitCommand(c *client, _ [][]byte) {
 func resetCommand(c *client, _ [][]byte) {
 	c.endMulti()
 	c.untrack()
-	c.db, c.name, c.resp3 = 0, "", false
+	c.db, c.name, c.resp3, c.ack = 0, "", false, byPolicy
 	c.authed = c.s.cfg.Password == ""
 	c.parser.noAuth = !c.authed
 	c.simple("RESET")

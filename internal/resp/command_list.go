@@ -114,6 +114,7 @@ func clientCommands() []*command {
 		noKey(g, "2.6.9", "client|getname", 2, telling, clientGetnameCommand, "Get the current connection name"),
 		noKey(g, "2.6.9", "client|setname", 3, telling, clientSetnameCommand, "Set the current connection name"),
 		noKey(g, "7.2.0", "client|setinfo", 4, telling, clientSetinfoCommand, "Set client or connection specific info"),
+		noKey(g, "7.2.0", "client|ack", 3, telling, clientAckCommand, "Chooses how many peers confirm this connection's writes (sessioncast only)"),
 		noKey(g, "6.2.0", "client|info", 2, telling, clientInfoCommand, "Returns information about the current client connection."),
 		noKey(g, "2.4.0", "client|list", -2, telling|dangerous, clientListCommand, "Get the list of client connections"),
 		noKey(g, "7.0.0", "client|no-evict", 3, telling|dangerous, clientNoEvictCommand, "Set client eviction mode for the current connection"),

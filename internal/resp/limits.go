@@ -39,6 +39,7 @@ const (
 	acceptPause  = 100 * time.Millisecond
 	keepAlive    = 300 * time.Second // TCP keep-alive, as Redis has it
 	maxWait      = 10 * time.Second  // WAIT … 0, and any longer one
+	maxAck       = 31                // of CLIENT ACK, as of --ack
 	maxScanCount = 10_000            // SCAN … COUNT
 
 	maxInvalidations = 65_536  // invalidation messages waiting to be sent; beyond, every tracking client forgets all it cached

@@ -1,0 +1,42 @@
+package resp
+
+import (
+	"math"
+	"testing"
+)
+
+// "ack = 0 | k | all, per store and per call"
+func TestAConnectionChoosesItsAcknowledgements(t *testing.T) {
+	p := newPeers()
+	s := serve(t, func(cfg *Config) { cfg.Cluster = p })
+	k := dial(t, s.Addrs()[0])
+	for _, c := range []struct {
+		choose string
+		want   int
+	}{{"2", 2}, {"all", math.MaxInt32}, {"31", 31}, {"DEFAULT", byPolicy}} {
+		k.want("+OK\r\n", "CLIENT", "ACK", c.choose)
+		k.send(encode("SET", "a", "1"))
+		w := p.next(t)
+		if w.k != c.want || w.timeout != 0 {
+			t.Errorf("CLIENT ACK %s: a write awaits %d for %v, want %d for the configured time", c.choose, w.k, w.timeout, c.want)
+		}
+		w.done(1)
+		if got := k.reply(); got != "+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+	}
+	k.want("+OK\r\n", "CLIENT", "ACK", "0")
+	k.want("+OK\r\n", "SET", "a", "1") // nothing confirms it
+	for _, bad := range []string{"", "-1", "32", "some", "1.5"} {
+		k.want("-ERR CLIENT ACK takes a number of peers from 0 to 31, ALL or DEFAULT\r\n", "CLIENT", "ACK", bad)
+	}
+	k.want("+OK\r\n", "CLIENT", "ACK", "2")
+	k.want("+RESET\r\n", "RESET")
+	k.send(encode("SET", "a", "1"))
+	if w := p.next(t); w.k != byPolicy {
+		t.Errorf("after RESET a write awaits %d", w.k)
+	} else {
+		w.done(1)
+	}
+	k.reply()
+}
