@@ -22,6 +22,7 @@ const (
 	actLeap // time passes to the next moment something is hidden or collected
 	actRestart
 	actSnapStart
+	actSnapRead
 	actSnapEnd
 	actDeliver
 	actRepair
@@ -29,7 +30,7 @@ const (
 )
 
 var actNames = [numActs]string{"sets", "sets-anew", "creates", "creates-brief", "writes", "touches", "shortens", "persists", "destroys",
-	"tick", "leap", "restarts", "asks", "joins", "gets", "repairs"}
+	"tick", "leap", "restarts", "asks", "reads", "joins", "gets", "repairs"}
 
 // Action is one step of the cluster.
 type Action struct {
@@ -95,6 +96,7 @@ func (w *World) Apply(s *State, a Action) (ok bool, err error) {
 		return false, nil
 	}
 	s.Spent[a.Act]++
+	w.bury(s)
 	if !w.InsertDue || a.Act == actTick || a.Act == actLeap {
 		for m := range w.Nodes {
 			w.collect(s, m)
@@ -124,6 +126,9 @@ func (w *World) act(s *State, n int, a Action) bool {
 	case actDestroy:
 		return w.destroy(s, n)
 	case actTick:
+		if w.overdue(s) {
+			return false
+		}
 		s.Now += max(1, w.Tick)
 		return true
 	case actLeap:
@@ -132,6 +137,8 @@ func (w *World) act(s *State, n int, a Action) bool {
 		return w.restart(s, n)
 	case actSnapStart:
 		return w.snapStart(s, n, int(a.Peer))
+	case actSnapRead:
+		return w.snapRead(s, n)
 	case actSnapEnd:
 		return w.snapEnd(s, n)
 	case actDeliver:
@@ -162,7 +169,7 @@ func (w *World) leap(s *State) bool {
 			}
 		}
 	}
-	if next >= never/2 {
+	if next >= never/2 || w.overdue(s) {
 		return false
 	}
 	s.Now += next

@@ -64,6 +64,20 @@
 //  15. until = max(T, hold end) + lifetime + 2 × skew + pad. (T + lifetime + 2 × skew is over before the last weak birth that the
 //     hold must kill is gone, and before a birth as young as T has passed its grace.) The tombstone goes at epochEnd(until).
 //
+// Absence, in a cluster whose parts were separated for longer than a tombstone is kept (absence.go). Old is what is stamped
+// longer ago than the lifetime; a tombstone is kept for longer by the skew, twice, and the pad.
+//
+//  16. An old dot is covered by a transfer only: whoever holds it answers "pull". ("Nothing" for a tombstone that is collected
+//     would cover the destroy where the session still lives.)
+//  17. A transfer from a donor that covers an old dot that is not held here is judged: of what it reads, an old birth that is here,
+//     and not at the donor, and whose creating dot the donor offered, ended there, and goes. A transfer that is not judged covers
+//     no old dot; what became old while it ran stays open.
+//  18. An old birth that arrives, is not here, and whose creating dot is held, ended here. It is not taken, and its dot stays open, if
+//     its sender lacks any old dot that is held; what a transfer under way claims counts as held for that. (Else a write in the other
+//     part brings it back, or brings it to a node that joins meanwhile.) From a sender that lacks none it is taken: it has heard of all
+//     destroys that are collected, so the birth came to its end here and was kept alive there.
+//  19. A transfer from several donors claims what all of them held.
+//
 // # Limits
 //
 // Of a node cut off for longer than the winning promise and the grace it knows, the model allows
@@ -75,6 +89,8 @@
 //     may yet reach one node by an old datagram. The heal is part of convergence in these cases, not only an alarm. Nothing
 //     else needs it: where no birth was purged while one of the key's dots was missing somewhere, equal intervals are
 //     equal states.
-//  3. Sessions without a lifetime and a separation longer than until: absence by dots (TestEvenSplitLongerThanUntil only).
+//  3. Absence is judged by what is covered. Who took a destroy, and for as long as a tombstone is kept neither the creation that it
+//     killed nor a repair of it, though another has both, cannot tell (overdue). Likewise a destroy by who had not heard of the
+//     creation kills it where its tombstone comes in time, and else not.
 //  4. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
 package model

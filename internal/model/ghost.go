@@ -1,6 +1,16 @@
 package model
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// What checkAbsence finds.
+var (
+	errBack    = errors.New("a session that was destroyed is back")
+	errDropped = errors.New("a session is dropped that nobody destroyed, and that nowhere came to its end")
+	errLost    = errors.New("all repaired, yet a session is lost that nobody destroyed, and that nowhere came to its end")
+)
 
 // view is what a reader at a node would see.
 type view struct {
@@ -149,11 +159,19 @@ func (w *World) checkKeptAlive(s *State, n int) error {
 	return nil
 }
 
-// check judges one state. Where births have no lifetime of their own, a separation longer than a tombstone's until is beyond
-// these rules (absence is judged by dots then, design 3.3), and so is one in which a session was persisted on one side
-// and expired on the other (limit 1).
+// check judges one state. Where births have no lifetime of their own, after a separation longer than a tombstone's until
+// logout wins over life: then what is hidden may have been destroyed or come to its end elsewhere (checkAbsence). Limit 1 is
+// beyond these rules.
 func (w *World) check(s *State) error {
+	if w.Pulls {
+		if err := w.checkAbsence(s); err != nil {
+			return err
+		}
+	}
 	if w.NoLife && s.Parted {
+		if w.Pulls {
+			return w.checkConverges(s)
+		}
 		return nil
 	}
 	for n := range w.Nodes {
@@ -192,6 +210,12 @@ func (w *World) checkConverges(s *State) error {
 		if err := w.checkConverged(&c); err != nil {
 			return err
 		}
+		if !w.Pulls {
+			continue
+		}
+		if err := w.checkReunited(s, &c); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -199,12 +223,15 @@ func (w *World) checkConverges(s *State) error {
 // converge lets every node fetch every dot that some live node holds: by value from the lowest holder, or by the op
 // itself first and then by value from the highest.
 func (w *World) converge(c *State, order int) {
+	for n := range w.Nodes {
+		if p := c.Node[n].Snap; p != nil && p.Read {
+			c.Forgot = true // what a transfer that broke off brought is here without its dots: the fingerprints' work
+		}
+		c.Node[n].Joining, c.Node[n].Snap = false, nil
+	}
 	for again, round := true, 0; again && round < 8; round++ {
 		again = false
 		for n := range w.Nodes {
-			if c.Node[n].Joining {
-				c.Node[n].Joining, c.Node[n].Snap = false, nil
-			}
 			again = w.fetchAll(c, n, order) || again
 		}
 	}
@@ -234,6 +261,13 @@ func (w *World) fetchAll(c *State, n, order int) (did bool) {
 			did = w.repair(c, n, h, d) || did
 		}
 	})
+	for i := 0; i < w.Nodes && w.Pulls; i++ {
+		h := i
+		if order == 1 {
+			h = w.Nodes - 1 - i
+		}
+		did = w.pull(c, n, h) || did
+	}
 	return did
 }
 
@@ -241,13 +275,13 @@ func (w *World) fetchAll(c *State, n, order int) (did bool) {
 // longer than the promise and the grace), equal intervals do not yet make equal states: the fingerprints differ, the
 // buckets are merged, and that must be enough. In every other trace equal intervals are equal states.
 func (w *World) checkConverged(c *State) error {
-	if w.NoLife && c.Parted {
+	if w.NoLife && c.Parted && !w.Pulls {
 		return nil
 	}
 	if w.equal(c) {
 		return w.checkAll(c)
 	}
-	if !c.Forgot {
+	if !c.Forgot && !c.Parted {
 		return fmt.Errorf("all repaired, yet %s", w.keys(c))
 	}
 	for range 2 {
@@ -262,6 +296,9 @@ func (w *World) checkConverged(c *State) error {
 }
 
 func (w *World) checkAll(c *State) error {
+	if w.NoLife && c.Parted {
+		return nil
+	}
 	for n := range w.Nodes {
 		if err := w.checkGhost(c, n); err != nil {
 			return fmt.Errorf("all repaired: %w", err)

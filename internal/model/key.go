@@ -33,6 +33,7 @@ type Deadline struct {
 // the value itself would add nothing.
 type Birth struct {
 	ID     ID
+	Dot    Dots // that created it
 	Weak   bool
 	Upsert bool // ghost: made by a connection that did not mean to create
 	Data   ID

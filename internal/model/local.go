@@ -21,6 +21,7 @@ func (nd *Node) highest() Stamp { return max(nd.Key.highest(), nd.Local.At.S) }
 func (s *State) issue(n int, op Op) {
 	nd := &s.Node[n]
 	op.Dot, op.HLC, op.At = dot(nd.Origin, nd.Seq), nd.HLC, s.Now
+	op.Ctx = nd.Cov | op.Dot
 	nd.Seq++
 	nd.Cov |= op.Dot
 	nd.Known |= op.Dot
@@ -60,7 +61,7 @@ func (w *World) put(b *Birth, d Deadline) {
 
 // touchOp carries a deadline register of a birth, and not its data.
 func touchOp(b *Birth, touched ID) Op {
-	return Op{Kind: opTouch, Touched: touched, B: Birth{ID: b.ID, Weak: b.Weak, DL: b.DL, Latest: b.Latest, Span: b.Span}}
+	return Op{Kind: opTouch, Touched: touched, B: Birth{ID: b.ID, Dot: b.Dot, Weak: b.Weak, DL: b.DL, Latest: b.Latest, Span: b.Span}}
 }
 
 // upsert is SET without NX or XX: it updates what lives, is refused in a hold, and else gives birth, weakly
@@ -89,7 +90,7 @@ func (w *World) createBrief(s *State, n int) bool {
 
 func (w *World) birth(s *State, n int, b Birth, ttl int16) bool {
 	id := w.stamp(s, n)
-	b.ID, b.Data = id, id
+	b.ID, b.Data, b.Dot = id, id, dot(id.O, s.Node[n].Seq)
 	w.put(&b, w.freshDeadline(id, id, ttl))
 	s.Node[n].Key.mergeBirth(b, w.Rules)
 	s.issue(n, Op{Kind: opBirth, B: b})

@@ -39,8 +39,16 @@ var mutants = []mutant{
 	{"hidden at the promise by the own clock", Rules{HideWithoutSkew: true}, "two nodes, everything", 2},
 	{"no deadline adds nothing to latest", Rules{PersistForgotten: true}, "two nodes, no deadline", 6},
 	{"a repair covers the one dot", Rules{RepairCoversOne: true}, "three nodes, one restarts", 4},
-	{"a snapshot claims intervals of its end", Rules{SnapshotClaimsEnd: true}, "three nodes, one restarts", 4},
+	{"a snapshot claims intervals of its end", Rules{SnapshotClaimsEnd: true}, "three nodes, one restarts", 5},
 	{"nothing from who does not know", Rules{NothingWhenIgnorant: true}, "three nodes, everything", 1},
+	{"absence is not judged", Rules{NoAbsence: true}, "two nodes, a long separation", 7},
+	{"absence is always judged", Rules{AbsenceAlways: true}, "two nodes, a short separation", 7},
+	{"who was away discards all", Rules{AbsenceDiscards: true}, "two nodes, a long separation", 6},
+	{"an old dot is repaired by itself", Rules{RepairOld: true}, "two nodes, a long separation", 6},
+	{"what ended here is taken again", Rules{NoRefusal: true}, "three nodes, a long separation", 7},
+	{"refused by what is held alone", Rules{RefuseByHeld: true}, "three nodes, a transfer under way", 9},
+	{"what was refused is covered", Rules{RefusalCovers: true}, "three nodes, a long separation", 7},
+	{"a transfer of two donors claims what either had", Rules{ClaimAny: true}, "three nodes, a long separation", 7},
 	{"a shortening kept by the old promise", Rules{ShortenByOldPromise: true}, "two nodes, long and short lives", 7},
 }
 
@@ -90,4 +98,6 @@ func findProfile(t *testing.T, name string) profile {
 var extra = []profile{
 	{"three nodes, touches", padded, 3, 5, 0, 0, 0,
 		Budget{actCreate: 1, actTouch: 2, actShorten: 2, actTick: 2}},
+	{"three nodes, a transfer under way", apart, 3, 3, 0, 0, 0,
+		Budget{actCreate: 1, actWrite: 1, actDestroy: 1, actTick: 1, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
 }

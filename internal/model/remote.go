@@ -3,14 +3,18 @@ package model
 // deliver merges one op as it was pushed, however late. What cannot be applied in full does not cover its dot.
 func (w *World) deliver(s *State, n int, d Dots) bool {
 	nd, op := &s.Node[n], s.Ops[d.index()]
-	if nd.Cov.has(d) {
+	if nd.Cov.has(d) || w.Pulls && !w.RepairOld && w.old(s, n, op.HLC) {
 		return false
 	}
 	nd.hear(op.HLC)
 	covered := true
 	switch op.Kind {
 	case opBirth:
-		nd.Key.mergeBirth(op.B, w.Rules)
+		if w.ended(s, n, &op.B, w.held(nd), op.Ctx) {
+			covered = w.RefusalCovers
+		} else {
+			nd.Key.mergeBirth(op.B, w.Rules)
+		}
 	case opTomb:
 		nd.Key.mergeTomb(op.T, op.Until, op.Hold, w.Rules)
 	case opTouch:
@@ -57,18 +61,26 @@ func (w *World) shown(nd *Node) Dots {
 // repair takes the whole current state of the key from a holder, or its "nothing", and covers every dot of the key that
 // the holder covers: whose effect came along must be known to have come, or no one asks for it once its origin is dead.
 func (w *World) repair(s *State, n, from int, d Dots) bool {
-	nd, h := &s.Node[n], &s.Node[from]
+	nd, h, before := &s.Node[n], &s.Node[from], s.Node[n]
 	if n == from || nd.Cov.has(d) || s.Ops[d.index()] == nil {
 		return false
 	}
 	if !w.shown(h).has(d) && !w.NothingWhenIgnorant {
 		return false
 	}
+	young := h.Cov &^ w.oldDots(s, from, h.Cov)
+	if h.Cov.has(d) && !young.has(d) && !w.RepairOld { // "pull"
+		return false
+	}
 	nd.hear(at(w.time(s, from)))
-	nd.Key.merge(&h.Key, w.Rules)
+	refused := w.mergeKey(s, n, &h.Key, w.held(nd), h.Cov)
+	if refused && !w.RefusalCovers {
+		w.merged(s, n)
+		return nd.Key != before.Key
+	}
 	nd.Cov |= d
 	if !w.RepairCoversOne {
-		nd.Cov |= h.Cov
+		nd.Cov |= young
 	}
 	nd.Known |= d | h.Known
 	nd.Have |= h.Have
@@ -80,7 +92,7 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 func (w *World) heal(s *State, n, from int) {
 	nd, h := &s.Node[n], &s.Node[from]
 	nd.hear(at(w.time(s, from)))
-	nd.Key.merge(&h.Key, w.Rules)
+	w.mergeKey(s, n, &h.Key, w.held(nd), h.Cov)
 	nd.Known |= h.Known
 	nd.Have |= h.Have
 	w.merged(s, n)
@@ -93,34 +105,5 @@ func (w *World) restart(s *State, n int) bool {
 	}
 	s.Node[n] = Node{Origin: s.Origins, Joining: true}
 	s.Origins++
-	return true
-}
-
-// snapStart asks a donor: records and intervals are as of now.
-func (w *World) snapStart(s *State, n, from int) bool {
-	nd, h := &s.Node[n], &s.Node[from]
-	if n == from || !nd.Joining || nd.Snap != nil || h.Joining {
-		return false
-	}
-	nd.Snap = &Snapshot{Donor: uint8(from), Key: h.Key, Cov: h.Cov, Known: h.Known, Have: h.Have}
-	return true
-}
-
-// snapEnd merges the streamed records into what came live meanwhile, and claims the intervals of the start.
-func (w *World) snapEnd(s *State, n int) bool {
-	nd := &s.Node[n]
-	if nd.Snap == nil {
-		return false
-	}
-	snap := *nd.Snap
-	if donor := &s.Node[snap.Donor]; w.SnapshotClaimsEnd {
-		snap.Cov, snap.Known = donor.Cov, donor.Known
-	}
-	nd.Snap, nd.Joining = nil, false
-	nd.Key.merge(&snap.Key, w.Rules)
-	nd.Cov |= snap.Cov
-	nd.Known |= snap.Known
-	nd.Have |= snap.Have
-	w.merged(s, n)
 	return true
 }

@@ -30,6 +30,14 @@ type Rules struct {
 	SnapshotClaimsEnd    bool // a snapshot claims the donor's intervals at its end
 	NothingWhenIgnorant  bool // a holder that does not know the dot says "nothing" instead of "pull"
 	ShortenByOldPromise  bool // a shortening is kept only as long as the promise its own node knew
+	NoAbsence            bool // a transfer joins, however old what it makes up for
+	AbsenceAlways        bool // a transfer judges by dots, however young what it makes up for
+	AbsenceDiscards      bool // who makes up for something old discards what the donor lacks, covered there or not
+	RepairOld            bool // a dot older than a tombstone's keep is repaired by itself
+	NoRefusal            bool // a birth that ended here long ago is taken from who has not heard of it
+	RefuseByHeld         bool // ... is refused by what is covered, not by what a transfer is about to cover
+	RefusalCovers        bool // what was refused counts as applied
+	ClaimAny             bool // a transfer of two donors claims what either had
 }
 
 // Params are the constants of design 3, in ticks.
@@ -40,6 +48,7 @@ type Params struct {
 	Epoch         int16
 	Hold          int16 // 0: off
 	Life          int16 // the absolute lifetime, or what stands for one where none is set
+	Pulls         bool  // a node may pull at any time, and nothing is on its way for longer than Life
 	NoLife        bool  // births have no absolute lifetime of their own: nothing caps a touch
 	Tick          int16 // how much time one tick is; 0: 1
 	Clock         [maxNodes]int16

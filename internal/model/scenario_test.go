@@ -88,8 +88,29 @@ var scenarios = []scenario{
 		"n0 creates, n0 persists, n1 repairs 0.0 from n0, n0 shortens, leap, tick, tick, tick, tick, n1 repairs 0.2 from n0", false,
 		Rules{PersistForgotten: true}},
 	{"a write during a snapshot is not claimed by it", small, 2,
-		"n0 restarts, n0 asks n1, n1 sets, n0 joins", true,
+		"n0 restarts, n0 asks n1, n0 reads, n1 sets, n0 joins", true,
 		Rules{SnapshotClaimsEnd: true}},
+	{"a session destroyed in one part does not come back from the other after its tombstone", apart, 2,
+		"n0 creates, n1 gets 0.0, n0 destroys, tick, n1 asks n0, n1 joins", false,
+		Rules{NoAbsence: true}},
+	{"nor because its destroyer's answer is nothing", apart, 2,
+		"n0 creates, n1 gets 0.0, n0 destroys, tick, n1 repairs 0.1 from n0", false,
+		Rules{RepairOld: true}},
+	{"nor by a write in the other part", apart, 2,
+		"n0 creates, n1 gets 0.0, n0 destroys, tick, n1 writes, n0 gets 1.0", false,
+		Rules{NoRefusal: true}},
+	{"nor at a node that joins while the parts meet", apart, 3,
+		"n0 creates, n1 gets 0.0, n0 destroys, tick, n2 asks n0, n2 reads, n1 writes, n2 gets 1.0, n2 joins", false,
+		Rules{RefuseByHeld: true}},
+	{"nor by a transfer from one part and then from the other", apart, 3,
+		"n0 creates, n1 gets 0.0, n0 destroys, tick, n2 asks n1, n2 reads, n2 asks n0, n2 joins", false,
+		Rules{ClaimAny: true}},
+	{"what was created on both sides lives on both", apart, 2,
+		"n0 creates, tick, n1 creates, tick, n1 asks n0, n1 joins, n0 asks n1, n0 joins", true,
+		Rules{AbsenceDiscards: true}},
+	{"a session that expired in one part for a short time lives", brief, 2,
+		"n0 creates, n1 gets 0.0, tick, n1 touches, tick, leap, n1 asks n0, n1 joins", true,
+		Rules{AbsenceAlways: true}},
 }
 
 // ahead puts one node's clock ahead, and no other.
@@ -115,7 +136,7 @@ func (sc scenario) run(t *testing.T, r Rules) (World, State, error) {
 		if err != nil {
 			return w, s, err
 		}
-		if !ok && r == (Rules{}) && a.Act != actDeliver {
+		if !ok && r == (Rules{}) && a.Act != actDeliver && a.Act != actRepair {
 			t.Fatalf("%q does nothing", line)
 		}
 	}

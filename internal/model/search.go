@@ -156,6 +156,7 @@ func (r *searcher) hash(s *State) uint64 {
 	b := binary.LittleEndian.AppendUint16(r.buf[:0], uint16(s.Now))
 	b = append(b, s.Origins)
 	b = append(b, boolByte(s.Forgot), boolByte(s.Parted))
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.Expired))
 	b = append(b, s.Spent[:actDeliver]...)
 	for n := range r.Nodes {
 		b = appendNode(b, &s.Node[n])
@@ -163,6 +164,7 @@ func (r *searcher) hash(s *State) uint64 {
 	for i, op := range s.Ops {
 		if op != nil {
 			b = append(b, byte(i), byte(op.Kind))
+			b = binary.LittleEndian.AppendUint32(b, uint32(op.Ctx))
 			b = append16(b, int16(op.HLC), op.At, int16(op.T), op.Until, int16(op.Hold), int16(op.Touched.S))
 			b = appendBirth(b, &op.B)
 		}
@@ -183,16 +185,17 @@ func appendNode(b []byte, nd *Node) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Cov))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Known))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Have))
+	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Buried))
 	b = append16(b, int16(nd.HLC), int16(nd.Local.Birth.S), int16(nd.Local.At.S), nd.Local.Due,
 		int16(nd.Last.Birth.S), int16(nd.Last.At.S), nd.Last.Due)
 	b = append(b, nd.Local.Birth.O, nd.Local.At.O, nd.Last.Birth.O, nd.Last.At.O)
 	b = appendKey(b, &nd.Key)
 	if p := nd.Snap; p != nil {
-		b = append(b, p.Donor)
+		b = append(b, p.Donor, p.Origin)
 		b = binary.LittleEndian.AppendUint32(b, uint32(p.Cov))
-		b = binary.LittleEndian.AppendUint32(b, uint32(p.Known))
-		b = binary.LittleEndian.AppendUint32(b, uint32(p.Have))
-		b = appendKey(b, &p.Key)
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.Claim))
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.Brought))
+		b = append(b, boolByte(p.Judged)|boolByte(p.Read)<<1)
 	}
 	return b
 }

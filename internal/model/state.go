@@ -46,6 +46,7 @@ const (
 type Op struct {
 	Kind    OpKind
 	Dot     Dots
+	Ctx     Dots  // what its origin covered
 	HLC     Stamp // the frame header's
 	At      int16 // true time of issue
 	B       Birth
@@ -62,11 +63,14 @@ type Touch struct {
 	Due   int16
 }
 
-// Snapshot is what a donor's stream carries: records and, taken at its start, intervals.
+// Snapshot is a transfer under way: intervals as of its start, and records, read later.
 type Snapshot struct {
-	Donor            uint8
-	Key              Key
-	Cov, Known, Have Dots
+	Donor, Origin uint8
+	Cov           Dots // of this donor, at its start
+	Claim         Dots // what each donor so far had
+	Brought       Dots // ghost: what its records are of
+	Judged        bool // absence counts
+	Read          bool // the records are merged, the dots not covered yet
 }
 
 // Node is one incarnation of a node.
@@ -78,6 +82,7 @@ type Node struct {
 	Cov     Dots // covered: never asked for again
 	Known   Dots // ghost: every dot whose effect ever reached this node, even if forgotten since
 	Have    Dots // ghost: of those, what it has not purged with the key's births since
+	Buried  Dots // ghost: creating dots of births it was told of and that a tombstone killed here
 	Key     Key
 	Local   Touch
 	Last    Touch // ghost: the last touch kept local here
@@ -89,7 +94,9 @@ type State struct {
 	Now     int16
 	Origins uint8
 	Forgot  bool // ghost: some node has purged births while a dot was missing somewhere
-	Parted  bool // ghost: a separation beyond what NoLife promises, see check
+	Parted  bool // ghost: a separation longer than a tombstone is kept, see check
+	Expired Dots // ghost: creating dots of births that some node forgot at their end
+	Wrong   Dots // ghost: creating dots of births dropped though nobody destroyed them and nowhere expired
 	Spent   [numActs]uint8
 	Node    [maxNodes]Node
 	Ops     [maxOrigins * maxSeq]*Op
@@ -183,21 +190,8 @@ func (w *World) collect(s *State, n int) {
 
 func (w *World) purge(s *State, nd *Node, id ID, t int16) {
 	old := nd.Key
-	nd.Key.N, nd.Key.B = 0, [2 * classLimit]Birth{}
-	for _, b := range old.B[:old.N] {
-		if b.ID != id {
-			nd.Key.B[nd.Key.N] = b
-			nd.Key.N++
-		}
-	}
-	nd.Have.each(func(d Dots) {
-		if op := s.Ops[d.index()]; op.Kind != opTomb && op.B.ID == id {
-			nd.Have &^= d
-		}
-	})
-	if nd.Local.Birth == id {
-		nd.Local = Touch{}
-	}
+	nd.forget(s, id)
+	s.Expired |= old.find(id).Dot
 	s.Forgot = s.Forgot || w.apart(s)
 	d, _ := old.deadline()
 	s.Parted = s.Parted || w.apart(s) && t >= d.ID.S.tick()+w.Life
@@ -216,4 +210,24 @@ func (w *World) apart(s *State) bool {
 		}
 	}
 	return false
+}
+
+// forget takes a birth out of a node's state, with the touch that relied on it.
+func (nd *Node) forget(s *State, id ID) {
+	old := nd.Key
+	nd.Key.N, nd.Key.B = 0, [2 * classLimit]Birth{}
+	for _, b := range old.B[:old.N] {
+		if b.ID != id {
+			nd.Key.B[nd.Key.N] = b
+			nd.Key.N++
+		}
+	}
+	nd.Have.each(func(d Dots) {
+		if op := s.Ops[d.index()]; op.Kind != opTomb && op.B.ID == id {
+			nd.Have &^= d
+		}
+	})
+	if nd.Local.Birth == id {
+		nd.Local = Touch{}
+	}
 }
