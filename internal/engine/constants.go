@@ -30,7 +30,7 @@ const (
 
 	watchNext      = 2                      // nodes that each watches
 	watchSettle    = 200 * time.Millisecond // members that come are watched after this while
-	doubtInterval  = 10 * time.Millisecond  // between the probes of who is doubted
+	doubtInterval  = 8 * time.Millisecond   // between the probes of who is doubted
 	doubtProbes    = 3                      // unanswered: dead
 	doubtProbesMax = 10                     // where the verdict came late
 	doubtLate      = 10 * time.Millisecond
