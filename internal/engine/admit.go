@@ -92,7 +92,7 @@ func (m *Machine) pollStrangers() {
 			continue
 		}
 		m.count.Challenges++
-		m.send(wire.TypeChallenge, destination{s.origin, s.addr},
+		m.send(wire.TypeChallenge, destination{origin: s.origin, addr: s.addr},
 			m.encoder.AppendChallenge(nil, m.stamp(), &wire.Challenge{Nonce: s.nonce}))
 		s.sendAt = m.now.Add(s.wait)
 		s.wait *= 2
@@ -114,7 +114,7 @@ func (m *Machine) answerChallenge(f *seal.Opened, addr netip.AddrPort) error {
 		r.Challenge = s.nonce
 		s.sendAt = m.now.Add(s.wait) // this answer carries it
 	}
-	m.queue(wire.TypeResponse, destination{f.Header.Origin, addr}, m.encoder.AppendResponse(nil, m.stamp(), &r))
+	m.queue(wire.TypeResponse, destination{origin: f.Header.Origin, addr: addr}, m.encoder.AppendResponse(nil, m.stamp(), &r))
 	return nil
 }
 

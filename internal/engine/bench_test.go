@@ -19,6 +19,7 @@ type bench struct {
 	now   time.Time
 	nodes []*benchNode
 	drop  func(from, to int, typ wire.Type, f Frame) bool
+	mode  Mode // of nodes that start
 }
 
 type benchNode struct {
@@ -65,11 +66,12 @@ func (b *bench) start(n *benchNode, i int) {
 	})
 	n.m, err = New(Config{
 		Self: n.origin, Name: fmt.Sprintf("node%d", i+1), Origins: origins, Clock: clock, Table: n.table,
-		Keyring: ring, Seed: [32]byte{byte(i)}, Ack: 1,
+		Keyring: ring, Seed: [32]byte{byte(i)}, Ack: 1, Mode: b.mode,
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	n.m.Step(b.now, OwnAddress{Addr: n.addr})
 }
 
 // restart makes n anew, as another incarnation.

@@ -61,6 +61,17 @@ const (
 	paceLoss     = 0.01
 	paceFloor    = 0.01 // of the ceiling: never slower
 
+	deafAfter        = 2200 * time.Millisecond // silence by multicast from which a node says that it hears none: two heartbeats lost in a row
+	complainInterval = 500 * time.Millisecond  // between two unicast heartbeats that say so
+	briskBeats       = 12                      // heartbeats by multicast to who says so first
+	briskInterval    = 100 * time.Millisecond  // between two of them
+	deafSure         = 1200 * time.Millisecond // when it still hears none then, it is no chance
+	copiesLinger     = 5 * time.Second         // copies to who hears multicast again
+	newcomerGrace    = 500 * time.Millisecond  // for the first multicast of a newcomer to arrive
+	newcomerBeats    = 4
+	introducedFor    = time.Minute     // that somebody introduced by a member is called
+	askWhoInterval   = 2 * time.Second // between two questions to a member whom else it hears
+
 	divergenceBeats = 3 // equal vectors with unequal roots, in a row
 )
 
@@ -71,6 +82,8 @@ var helloAt = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecon
 const (
 	maxStrangers    = 1024      // unproven origins under challenge
 	maxPeers        = 1024      // members, dead ones included
+	maxSeeds        = 256       // configured addresses
+	maxCalls        = 2048      // addresses greeted by unicast, of the configured, the introduced and the dead
 	maxRelays       = 64        // probes made for others and not answered yet
 	maxBacklog      = 65_536    // keys waiting to be pushed
 	maxControl      = 4096      // small frames waiting for the next Poll

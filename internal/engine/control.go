@@ -11,11 +11,16 @@ import (
 type destination struct {
 	origin record.Origin // zero: the group
 	addr   netip.AddrPort
+	road   uint8 // to the group: 0 for all
 }
 
-var group destination
+var (
+	group         destination
+	multicastOnly = destination{road: 1}
+	copiesOnly    = destination{road: 2}
+)
 
-func (p *peer) dest() destination { return destination{p.origin, p.addr} }
+func (p *peer) dest() destination { return destination{origin: p.origin, addr: p.addr} }
 
 // controlFrame is a small frame that waits for the next Poll.
 type controlFrame struct {
@@ -48,7 +53,7 @@ func (m *Machine) send(typ wire.Type, to destination, body []byte) {
 // begin starts a frame at the end of the output's buffer: the caller appends the body to what it returns and passes
 // that to finish.
 func (m *Machine) begin(typ wire.Type, to destination) []byte {
-	if to == group {
+	if to == group && typ != wire.TypeHello { // that also goes to who is not known yet
 		m.beat.sent++ // before the body is written, so that a heartbeat counts itself
 	}
 	return m.sealer.Begin(m.out.buffer, typ, !to.origin.IsZero())
@@ -63,10 +68,7 @@ func (m *Machine) finish(to destination, frame []byte) {
 	}
 	m.out.buffer = frame
 	data := frame[start:len(frame):len(frame)]
-	m.out.Frames = append(m.out.Frames, Frame{Data: data, To: to.addr})
-	m.count.FramesOut++
-	m.count.BytesOut += uint64(len(data))
-	m.pace.spend(len(data))
+	m.emit(to, data)
 }
 
 // room is how many bytes a body may have.

@@ -24,6 +24,10 @@ type Counters struct {
 	RepairsIn         uint64
 	RepairDenied      uint64 // beyond a requester's budget
 	HeartbeatsOut     uint64
+	CopiesOut         uint64 // frames for the group sent by unicast
+	CallsOut          uint64 // greetings to addresses at which no member is known
+	SeedsDropped      uint64 // configured addresses beyond the limit
+	CallsDropped      uint64 // addresses to greet beyond the limit
 	AcksOut, AcksIn   uint64
 	AckTimeouts       uint64 // writes told before enough peers had confirmed them
 	AckGivenUp        uint64 // of those, told at once: nobody who answers lately was left to wait for

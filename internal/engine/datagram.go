@@ -27,7 +27,7 @@ func (m *Machine) takeDatagram(in Datagram) {
 		m.takeStranger(&opened, in)
 		return
 	}
-	m.hear(p, in)
+	m.hear(p, in, &opened.Header)
 	if err := m.dispatch(p, &opened); err != nil {
 		m.count.DropMalformed++
 	}

@@ -77,7 +77,7 @@ func (m *Machine) listenAnew(now time.Time, still time.Duration) {
 		}
 		p.heard = now
 		if m.hearsMulticast(p) {
-			p.heardMulticast = now
+			p.heardMulticast, p.road.deafAt = now, now.Add(deafAfter)
 		}
 		if p.doubt.active() {
 			p.doubt.probes, p.doubt.at = 0, now

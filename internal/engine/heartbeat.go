@@ -53,19 +53,13 @@ func (m *Machine) pollHeart() {
 
 // tailBeat tells the group how many dots there are.
 func (m *Machine) tailBeat() {
-	m.count.HeartbeatsOut++
-	dst := m.begin(wire.TypeHeartbeat, group)
-	frame, _, _ := m.encoder.AppendHeartbeat(dst, m.stamp(), &wire.Heartbeat{High: m.sent(), Sent: m.beat.sent}, m.room())
-	m.finish(group, frame)
+	m.beatByRoads(&wire.Heartbeat{High: m.sent()})
 }
 
 // fullBeat tells the group all that this node knows of everyone, in slices when that exceeds a frame.
 func (m *Machine) fullBeat() {
-	m.count.HeartbeatsOut++
-	dst := m.begin(wire.TypeHeartbeat, group)
 	h := m.composeBeat()
-	frame, vectors, heard := m.encoder.AppendHeartbeat(dst, m.stamp(), h, m.room())
-	m.finish(group, frame)
+	vectors, heard := m.beatByRoads(h)
 	m.beat.from = rotate(m.beat.from, vectors, len(h.Vectors))
 	m.beat.heardAt = rotate(m.beat.heardAt, heard, len(h.Heard))
 }
@@ -136,7 +130,7 @@ func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 	for _, p := range m.members.list {
 		if p.live() {
 			into = append(into, wire.Heard{
-				Origin: p.ref, Multicast: m.hearsMulticast(p),
+				Origin: p.ref, Multicast: m.hears(p),
 				LossPct: uint8(min(p.multicasts.loss*200, 200)),
 			})
 		}
@@ -202,9 +196,12 @@ func (m *Machine) takeVector(p *peer, v *wire.Vector) {
 
 func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 	for _, h := range list {
-		if h.Origin == m.self {
-			p.hearsUs = h.Multicast
+		switch {
+		case h.Origin == m.self:
 			p.lossOfOurs = float64(h.LossPct) / 200
+			m.takeHearing(p, h.Multicast)
+		case m.members.byRef[h.Origin] == nil:
+			m.askWho(p)
 		}
 	}
 }

@@ -26,13 +26,14 @@ type Config struct {
 	MaxSkew    time.Duration // 0: 5 s
 	MaxRate    int           // ceiling of what is sent, bytes per second; 0: 125,000,000
 	ConfigHash uint64        // of what all members must have alike
+	Mode       Mode          // how the group is reached
 }
 
 // AckAll asks every live synced peer.
 const AckAll = 1 << 20
 
 // Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, WatchBroken,
-// LinkChanged, PayloadLimit, OwnAddress or Leave.
+// LinkChanged, PayloadLimit, OwnAddress, Seeds or Leave.
 type Input interface{ input() }
 
 // Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
@@ -84,6 +85,9 @@ type PayloadLimit struct{ Bytes int }
 // OwnAddress tells from where this node sends.
 type OwnAddress struct{ Addr netip.AddrPort }
 
+// Seeds tells where other nodes may be found without multicast, in place of what was told before.
+type Seeds struct{ Addrs []netip.AddrPort }
+
 // Leave starts the drain: an EventLeft follows when all peers hold the last dot, within two seconds.
 type Leave struct{}
 
@@ -97,6 +101,7 @@ func (LinkChanged) input()   {}
 func (PayloadLimit) input()  {}
 func (Leave) input()         {}
 func (OwnAddress) input()    {}
+func (Seeds) input()         {}
 
 // Output is what a Poll asks its caller to do. Everything in it is valid until the next Poll with the same Output.
 type Output struct {
@@ -107,10 +112,11 @@ type Output struct {
 
 	Watching *Watching // nil: as before
 
-	buffer []byte // the frames' bytes
+	buffer []byte   // the frames' bytes
+	copied [][]byte // those of which copies go out
 }
 
-// Frame is a sealed datagram. The zero To means the group.
+// Frame is a sealed datagram. The zero To means the group. Frames may share their Data.
 type Frame struct {
 	Data []byte
 	To   netip.AddrPort
@@ -154,6 +160,8 @@ const (
 	EventHeard                           // Member is heard here again
 	EventDegraded                        // writes begin to return without the confirmations they ask for
 	EventConfirmed                       // writes are confirmed again, for ten seconds
+	EventCopies                          // Member does not hear our multicast, and gets copies by unicast
+	EventNoCopies                        // Member hears our multicast again, and gets no more copies
 )
 
 // Event is something an operator may want to know.
@@ -188,4 +196,6 @@ type Member struct {
 	Late      time.Duration // Self only: by how much it was late at most within the last seconds
 	Stretch   int           // Self only: how many times the usual time it gives to peers, 1 where it is well
 	Deaf      bool          // asked lately, it confirmed nothing: writes do not wait for it
+	Copies    bool          // what goes to the group goes to it by unicast
+	Unreached bool          // because our multicast does not arrive there, and not just by chance
 }

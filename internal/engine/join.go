@@ -130,6 +130,7 @@ func (m *Machine) greet(p *peer) {
 	}
 	m.finish(p.dest(), m.encoder.AppendGreet(m.begin(wire.TypeGreet, p.dest()), m.stamp(), &wire.Greet{
 		Name: m.cfg.Name, State: m.State(), Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), Dots: held,
+		Peers: m.introductions(p),
 	}))
 }
 
@@ -142,6 +143,7 @@ func (m *Machine) takeGreet(p *peer, body []byte) error {
 	m.observe(p, t)
 	p.name, p.sessions, p.bytes = rename(p.name, g.Name), g.Sessions, g.Bytes
 	m.setSaid(p, g.State)
+	m.takeIntroductions(g.Peers)
 	return nil
 }
 

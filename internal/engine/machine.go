@@ -52,6 +52,8 @@ type Machine struct {
 	push    push
 	frags   assemblies
 	repair  repairs
+	reach   reach
+	calls   calls
 	beat    heart
 	join    join
 	acks    acks
@@ -129,6 +131,7 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.takeFetchDone(in)
 	case LinkChanged:
 		m.join.helloNow(m.now)
+		m.callAgain()
 		m.beat.fullNow(m.now)
 	case PayloadLimit:
 		m.cfg.MaxPayload = min(max(in.Bytes, minPayload), wire.MaxPayload)
@@ -136,6 +139,8 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.takeBroken(in)
 	case OwnAddress:
 		m.addr = in.Addr
+	case Seeds:
+		m.takeSeeds(in)
 	case Leave:
 		m.startLeave()
 	}
@@ -149,9 +154,11 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.advance(now)
 	out.reset()
 	m.out = out
+	m.takeRoads()
 	m.pollMembers()
 	m.pollWatches()
 	m.pollJoin()
+	m.pollCalls()
 	m.pollStrangers()
 	m.pollAssemblies()
 	m.pollGaps()
@@ -161,7 +168,9 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollRepairs()
 	m.sendFragments()
 	m.pollHeart()
+	m.pollReach()
 	m.pollLeave()
+	m.fanOut()
 	out.Events = append(out.Events, m.events...)
 	m.events = m.events[:0]
 	m.out = nil
@@ -171,7 +180,7 @@ func (out *Output) reset() {
 	out.Frames, out.Fetches = out.Frames[:0], out.Fetches[:0]
 	out.Acked, out.Events = out.Acked[:0], out.Events[:0]
 	out.Watching = nil
-	out.buffer = out.buffer[:0]
+	out.buffer, out.copied = out.buffer[:0], out.copied[:0]
 }
 
 // Deadline is when Poll must be called next, unless a Step comes first; zero for never.
@@ -187,6 +196,8 @@ func (m *Machine) Deadline() time.Time {
 	d.add(m.pushDeadline())
 	d.add(m.repair.at)
 	d.add(m.beat.deadline())
+	d.add(m.reach.deadline())
+	d.add(m.calls.next)
 	d.add(m.leave.at)
 	if len(m.control) > 0 || len(m.events) > 0 {
 		d.add(m.now)

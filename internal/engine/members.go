@@ -49,6 +49,8 @@ type peer struct {
 	configTold     bool
 	hearsUs        bool
 	doubt          doubt
+	road           road
+	askWhoAt       time.Time
 
 	mine     dots.Set // which of our dots it holds
 	confirms uint64   // all of ours from 1 to here
@@ -102,6 +104,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
 	}
 	m.origin(ref)
+	m.meetRoad(p)
 	m.wakeMembers()
 	m.watchSoon(watchSettle)
 	return p
@@ -141,7 +144,7 @@ func (m *Machine) forget(p *peer) {
 }
 
 // hear notes that p sent something.
-func (m *Machine) hear(p *peer, in Datagram) {
+func (m *Machine) hear(p *peer, in Datagram, h *wire.Header) {
 	if in.From.IsValid() && p.addr != in.From {
 		p.addr = in.From
 		m.watchSoon(watchSettle)
@@ -157,7 +160,10 @@ func (m *Machine) hear(p *peer, in Datagram) {
 	}
 	if in.Multicast {
 		p.heardMulticast = m.now
+	}
+	if !h.Addressed && h.Type != wire.TypeHello {
 		p.multicasts.received++
+		m.noteRoad(p, in.Multicast)
 	}
 	m.markHeard(p)
 }
@@ -205,13 +211,16 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 		m.tellState(p)
 	}
 	m.acks.recheck = true // whose confirmation counts has changed
+	if s == wire.Dead && !p.left {
+		m.callLater(p.addr, m.now.Add(keepDead))
+	}
 }
 
 func (m *Machine) tellState(p *peer) {
 	m.event(Event{Kind: EventMember, Member: m.describe(p), State: p.state, Addr: p.addr})
 }
 
-func (m *Machine) wakeMembers() { m.members.next = m.now }
+func (m *Machine) wakeMembers() { m.members.next, m.reach.next = m.now, m.now }
 
 // pollMembers suspects the silent, probes the suspects and buries the dead.
 func (m *Machine) pollMembers() {
@@ -392,7 +401,7 @@ func (m *Machine) describe(p *peer) Member {
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
 		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
-		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs,
+		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs, Copies: m.copied(p), Unreached: p.road.told,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p),
 	}
 	if o := m.lookup(p.ref); o != nil {

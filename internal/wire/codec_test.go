@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,7 +42,7 @@ var codecs = []codec{
 	}, parse: parsing((*Decoder).Hello)},
 	{name: "greet", typ: TypeGreet, draw: func(_ *world, t *rapid.T) any {
 		return &Greet{Name: drawName(t), State: drawMemberState(t), Sessions: drawSeq(t), Bytes: drawSeq(t), Dots: drawSeq(t),
-			LoadPct: rapid.Byte().Draw(t, "load")}
+			LoadPct: rapid.Byte().Draw(t, "load"), Peers: drawAddrs(t)}
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {
 		return w.encoder().AppendGreet(nil, t, v.(*Greet))
 	}, parse: parsing((*Decoder).Greet)},
@@ -393,4 +394,16 @@ func TestItemsHaveOneEncodingOnAllNodes(t *testing.T) {
 			t.Fatalf("here %x, there %x", here, there)
 		}
 	})
+}
+
+func drawAddrs(t *rapid.T) (list []netip.AddrPort) {
+	for range rapid.IntRange(0, 3).Draw(t, "introduced") {
+		port := uint16(rapid.IntRange(1, 65535).Draw(t, "port"))
+		if rapid.Bool().Draw(t, "v6") {
+			list = append(list, netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: rapid.Byte().Draw(t, "host")}), port))
+			continue
+		}
+		list = append(list, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "host")}), port))
+	}
+	return list
 }

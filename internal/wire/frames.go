@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"net/netip"
+
 	"github.com/sessioncast/sessioncast/internal/dots"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -146,6 +148,7 @@ type Greet struct {
 	Bytes    uint64
 	Dots     uint64 // dots held, of all origins: who has more knows more
 	LoadPct  uint8
+	Peers    []netip.AddrPort // where other members are, MaxIntroduced at most
 }
 
 // Leave is the body of TypeLeave.

@@ -2,13 +2,19 @@ package wire
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
-// HelloSize is the length of every HELLO's body: at least that of the longest GREET and CHALLENGE.
-const HelloSize = 128
+const (
+	// HelloSize is the length of every HELLO's body: at least that of a CHALLENGE, which is all that a stranger's HELLO brings,
+	// and of a GREET that introduces nobody.
+	HelloSize = 128
+	// MaxIntroduced is how many members a GREET introduces at most, so that it fits into the smallest frame.
+	MaxIntroduced = 48
+)
 
 // AppendHello appends the body of a TypeHello frame, padded to HelloSize.
 func (e *Encoder) AppendHello(dst []byte, t hlc.Stamp, h *Hello) []byte {
@@ -35,7 +41,7 @@ func (e *Encoder) AppendGreet(dst []byte, t hlc.Stamp, g *Greet) []byte {
 	dst = binary.AppendUvarint(dst, g.Sessions)
 	dst = binary.AppendUvarint(dst, g.Bytes)
 	dst = binary.AppendUvarint(dst, g.Dots)
-	return append(dst, g.LoadPct)
+	return appendAddrs(append(dst, g.LoadPct), g.Peers[:min(len(g.Peers), MaxIntroduced)])
 }
 
 // Greet parses the body of a TypeGreet frame.
@@ -47,7 +53,42 @@ func (d *Decoder) Greet(body []byte, sender record.Ref, into *Greet) (hlc.Stamp,
 	into.Bytes = r.uvarint()
 	into.Dots = r.uvarint()
 	into.LoadPct = r.u8()
+	into.Peers = r.addrs(into.Peers[:0])
 	return t, r.err
+}
+
+// appendAddrs appends addresses, each with its length before it.
+func appendAddrs(dst []byte, list []netip.AddrPort) []byte {
+	dst = append(dst, byte(len(list)))
+	for _, a := range list {
+		ip := a.Addr().Unmap().AsSlice()
+		dst = append(append(dst, byte(len(ip))), ip...)
+		dst = binary.BigEndian.AppendUint16(dst, a.Port())
+	}
+	return dst
+}
+
+// addrs takes addresses of single hosts.
+func (r *reader) addrs(into []netip.AddrPort) []netip.AddrPort {
+	n := int(r.u8())
+	r.check(n <= MaxIntroduced, ErrLimit)
+	for ; n > 0 && r.err == nil; n-- {
+		size := int(r.u8())
+		r.check(size == 4 || size == 16, ErrValue)
+		if r.err != nil {
+			return into
+		}
+		ip, _ := netip.AddrFromSlice(r.bytes(size))
+		port := r.bytes(2)
+		r.check(ip.IsValid() && !ip.Is4In6() && !ip.IsMulticast() && !ip.IsUnspecified(), ErrValue)
+		if r.err != nil {
+			return into
+		}
+		a := netip.AddrPortFrom(ip, binary.BigEndian.Uint16(port))
+		r.check(a.Port() != 0, ErrValue)
+		into = append(into, a)
+	}
+	return into
 }
 
 // AppendLeave appends the body of a TypeLeave frame.

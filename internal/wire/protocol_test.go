@@ -25,7 +25,7 @@ func TestProtocolPageHasTheLimits(t *testing.T) {
 		"MaxPayload": MaxPayload, "MaxAckFrom": MaxAckFrom, "MaxItems": MaxItems, "MaxItemDots": MaxItemDots,
 		"MaxBatchDots": MaxBatchDots, "MaxRanges": MaxRanges, "MaxWants": MaxWants, "MaxSetRanges": MaxSetRanges,
 		"MaxVectors": MaxVectors, "MaxHostName": MaxHostName, "MaxKeyIDs": MaxKeyIDs, "MaxState": MaxState,
-		"MaxFragments": MaxFragments, "HelloSize": HelloSize, "MaxLoss": MaxLoss, "MaxOfferOrigin": MaxOfferOrigin,
+		"MaxFragments": MaxFragments, "HelloSize": HelloSize, "MaxLoss": MaxLoss, "MaxIntroduced": MaxIntroduced, "MaxOfferOrigin": MaxOfferOrigin,
 		"MaxFingerprints": MaxFingerprints, "ChunkTarget": ChunkTarget, "MaxChunkItems": MaxChunkItems,
 		"MaxLookup": MaxLookup, "MaxStreamBody": MaxStreamBody,
 		"record.Databases": record.Databases, "record.MaxName": record.MaxName, "record.MaxValue": record.MaxValue,

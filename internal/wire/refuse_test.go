@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -76,7 +77,10 @@ func TestBodiesRefused(t *testing.T) {
 		{"a fragment of too many", "fragment", clock + "00000000" + "0000000000000001" + "80808008" + "01" + "00" + "0161", ErrLimit},
 		{"an unknown flag of a heartbeat", "heartbeat", clock + "020101", ErrUnknown},
 		{"a heartbeat of a dead node", "heartbeat", clock + "010101" + "05", ErrValue},
-		{"a greeting that is right", "greet", clock + "02" + "0161" + "00000000", nil},
+		{"a greeting that is right", "greet", clock + "02" + "0161" + "00000000" + "00", nil},
+		{"a greeting that introduces too many", "greet", clock + "02" + "0161" + "00000000" + "31", ErrLimit},
+		{"an introduction cut short", "greet", clock + "02" + "0161" + "00000000" + "01" + "040a0000010f", ErrTruncated},
+		{"an address of no family", "greet", clock + "02" + "0161" + "00000000" + "01" + "050a000001010fa0", ErrValue},
 		{"a name with a line's end", "greet", clock + "02" + "010a" + "00000000", ErrValue},
 		{"a name that is no UTF-8", "greet", clock + "02" + "01ff" + "00000000", ErrValue},
 		{"a name that is too long", "greet", clock + "02" + "41" + strings.Repeat("61", 65) + "00000000", ErrLimit},
@@ -152,6 +156,25 @@ func TestNoAnswerIsLargerThanAHello(t *testing.T) {
 	challenge := e.AppendChallenge(nil, now, &Challenge{})
 	if len(hello) != HelloSize || len(greet) > HelloSize || len(challenge) > HelloSize {
 		t.Errorf("hello %d, greet %d, challenge %d", len(hello), len(greet), len(challenge))
+	}
+}
+
+func TestIntroductionsAreAddressesOfHosts(t *testing.T) {
+	w := newWorld()
+	var many []netip.AddrPort
+	for i := range MaxIntroduced + 1 {
+		many = append(many, netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(i)}), 4000))
+	}
+	full := w.encoder().AppendGreet(nil, now, &Greet{State: Synced, Name: strings.Repeat("n", MaxHostName), Peers: many})
+	var got Greet
+	if _, err := w.decoder().Greet(full, w.self(), &got); err != nil || len(got.Peers) != MaxIntroduced || len(full) > 1232-Overhead {
+		t.Errorf("%v, %d introduced in %d bytes", err, len(got.Peers), len(full))
+	}
+	for _, bad := range []string{"228.0.0.5:4000", "0.0.0.0:4000", "10.0.0.1:0", "[ff02::1]:4000"} {
+		b := w.encoder().AppendGreet(nil, now, &Greet{State: Synced, Peers: []netip.AddrPort{netip.MustParseAddrPort(bad)}})
+		if _, err := w.decoder().Greet(b, w.self(), &got); !errors.Is(err, ErrValue) {
+			t.Errorf("%s: %v, want ErrValue", bad, err)
+		}
 	}
 }
 

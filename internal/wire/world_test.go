@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"net/netip"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -50,6 +51,7 @@ func (w *world) builder() *BatchBuilder { return NewBatchBuilder(w.origins, w.se
 var same = cmp.Options{
 	cmpopts.EquateEmpty(),
 	cmp.Comparer(func(a, b dots.Set) bool { return a.Equal(&b) }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 }
 
 func drawStamp(t *rapid.T) hlc.Stamp {
