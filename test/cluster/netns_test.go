@@ -3,14 +3,11 @@
 package cluster
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"testing"
 
-	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/node"
 	"github.com/sessioncast/sessioncast/internal/nstest"
+	"github.com/sessioncast/sessioncast/test/rig"
 )
 
 // TestInNamespaces is TestInMemory on the kernel's own multicast.
@@ -54,36 +51,7 @@ func (b bridge) mend(t *testing.T) {
 	}
 }
 
-func (b bridge) open(_ *testing.T, i int, cfg node.Config) (n *node.Node, err error) {
-	inside := host{b.net, i}
-	cfg.Network.Use, cfg.Network.System, cfg.Dialer = b.use, inside, inside
-	b.net.Do(i, func() { n, err = node.Open(cfg) })
-	return n, err
-}
-
-// host is what a node asks of its host while it runs, on goroutines that are outside of it.
-type host struct {
-	net *nstest.Net
-	i   int
-}
-
-func (h host) Interfaces() (list []link.Interface, err error) {
-	h.net.Do(h.i, func() { list, err = link.ThisHost().Interfaces() })
-	return list, err
-}
-
-func (h host) Interface(name string) (i link.Interface, found bool) {
-	h.net.Do(h.i, func() { i, found = link.ThisHost().Interface(name) })
-	return i, found
-}
-
-func (h host) RouteSource(v6 bool) (a netip.Addr) {
-	h.net.Do(h.i, func() { a = link.ThisHost().RouteSource(v6) })
-	return a
-}
-
-// DialContext implements stream.Dialer.
-func (h host) DialContext(ctx context.Context, network, address string) (c net.Conn, err error) {
-	h.net.Do(h.i, func() { c, err = new(net.Dialer).DialContext(ctx, network, address) })
-	return c, err
+func (b bridge) open(_ *testing.T, i int, cfg node.Config) (*node.Node, error) {
+	cfg.Network.Use = b.use
+	return rig.Host{Net: b.net, I: i}.Open(cfg)
 }
