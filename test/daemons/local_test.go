@@ -27,13 +27,14 @@ type local struct {
 
 const members = 3
 
-func startLocal(t *testing.T) *local {
+func startLocal(t *testing.T, more ...string) *local {
 	t.Helper()
 	site := rig.NewSite(t)
 	flags := []string{
 		"--address", "127.0.0.1", "--port", fmt.Sprint(freePort(t)), "--cluster", fmt.Sprintf("%s-%d", t.Name(), os.Getpid()),
 		"--ack", "all", "--ack-timeout", "5s",
 	}
+	flags = append(flags, more...)
 	l := &local{}
 	for i := range members {
 		l.daemons = append(l.daemons, site.Serve(rig.Here, fmt.Sprint("node", i), append(flags, "--resp", "127.0.0.1:0")...))

@@ -88,6 +88,9 @@ func (p *Process) Stop(t testing.TB, signal os.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Signal sends it a signal and waits for nothing.
+func (p *Process) Signal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
+
 // Running reports whether it has not ended.
 func (p *Process) Running() bool {
 	select {
