@@ -215,6 +215,8 @@ var metricHelp = map[string]string{
 	"link.SendErrors":         "Datagrams not sent: network down, unreachable, filtered or buffers full.",
 	"link.TooLarge":           "Datagrams not sent because the path takes only smaller ones.",
 	"resp.AuthFailures":       "Wrong passwords.",
+	"table.Renewed":           "Extensions of a session's life replicated with others before their promise was outgrown.",
+	"table.RenewDropped":      "Extensions that found no room to wait for that.",
 	"table.Reissued":          "Extensions of a session's life replicated later after all.",
 	"link.Oversize":           "Datagrams longer than any node sends.",
 	"link.ReceiveErrors":      "Failed receptions.",

@@ -87,6 +87,7 @@ func (o *op) moveDeadline(due, now int64) {
 	extends := due != 0 && now != 0 && due > now
 	if d := o.t.deadline(e, o.floor); extends && d == current && due <= d.Deadline.Promise {
 		o.touchHere(touch{current.ID, version.At, due})
+		o.renewSoon(d, due)
 		return
 	}
 	pad := int64(0)

@@ -16,6 +16,7 @@ type counts struct {
 
 	refused, held, noRoom, unknownDropped, invalid atomic.Uint64
 	expired, purged, localTouches, reissued        atomic.Uint64
+	renewed, renewDropped                          atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -51,6 +52,8 @@ type Stats struct {
 	Purged         uint64
 	LocalTouches   uint64 // deadline extensions that needed no datagram
 	Reissued       uint64 // of those, replicated later after all
+	Renewed        uint64 // and those replicated with others before their promise was outgrown
+	RenewDropped   uint64 // those that were to be, and found no room to wait
 }
 
 // Stats reads the gauges and counters.
@@ -63,6 +66,7 @@ func (t *Table) Stats() Stats {
 		UnknownDropped: c.unknownDropped.Load(), Invalid: c.invalid.Load(),
 		Expired: c.expired.Load(), Purged: c.purged.Load(),
 		LocalTouches: c.localTouches.Load(), Reissued: c.reissued.Load(),
+		Renewed: c.renewed.Load(), RenewDropped: c.renewDropped.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

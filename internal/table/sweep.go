@@ -20,9 +20,10 @@ type sweeper struct {
 	done  atomic.Int64
 }
 
-// Sweep hides what is past its promise, with an Expired event each, and collects what was due in finished epochs. Call
-// it about once a second. It works in bounded steps: true means that there is more to do at once.
+// Sweep hides what is past its promise, with an Expired event each, collects what was due in finished epochs, and replicates
+// local touches before they outgrow their promise. Call it about once a second. It works in bounded steps: true means that there is more to do at once.
 func (t *Table) Sweep(now int64) (more bool) {
+	t.renewTouches(now)
 	s := &t.sweeper
 	s.mu.Lock()
 	start := s.start

@@ -65,7 +65,9 @@ type Table struct {
 	counts  counts
 	unknown limiter
 	sweeper sweeper
-	watch   watchers
+
+	renewals renewals
+	watch    watchers
 }
 
 // New makes an empty table.
