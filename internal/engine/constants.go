@@ -9,16 +9,16 @@ const (
 	nackJitterMax  = time.Millisecond
 	nackRetryMin   = 2 * time.Millisecond
 	nackRetryMax   = 128 * time.Millisecond
-	nackOriginMax  = 2 // tries at the origin before any holder is asked
-	repairDelay    = time.Millisecond
-	repairGroup    = 3        // requesters of one dot from which its repair is multicast
-	repairMaxBytes = 64 << 10 // per NACK; what is left is asked for again
-	ringDots       = 8192     // a larger gap is pulled over a stream
+	nackOriginMax  = 2                // tries at the origin before any holder is asked
+	repairDelay    = time.Millisecond // between answers: the first request is answered at once, those after it together
+	repairGroup    = 3                // requesters of one dot from which its repair is multicast
+	repairMaxBytes = 64 << 10         // per NACK; what is left is asked for again
+	ringDots       = 8192             // a larger gap is pulled over a stream
 
 	askAgainMin = 5 * time.Millisecond // for an acknowledgement that a writer waits for, doubling
 	askAgainMax = 40 * time.Millisecond
 
-	tailMin       = 5 * time.Millisecond // heartbeat after data, doubling up to steady
+	tailMin       = 2 * time.Millisecond // heartbeat after data, doubling up to steady
 	steady        = time.Second
 	steadyJitter  = 100 * time.Millisecond
 	silentAfter   = 3 * time.Second // suspect

@@ -36,6 +36,30 @@ func TestALostFrameIsRepairedWithinMilliseconds(t *testing.T) {
 	}
 }
 
+// "Heartbeats (not full) follow data after 2, 4, 8 ms": the first one, a NACK within a millisecond and an answer at once.
+func TestALostLastFrameIsRepairedInFourMilliseconds(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	b.drop = func(_, to int, typ wire.Type, _ Frame) bool { return typ == wire.TypeData && to == 2 }
+	b.put(0, "a", "1")
+	b.run(4 * time.Millisecond)
+	b.want("a", "1")
+}
+
+// "The first request is answered at once, those within 1 ms after a repair are gathered."
+func TestWhatAllLackIsRepairedTwice(t *testing.T) {
+	b := newBench(t, 8)
+	b.run(2 * time.Second)
+	before := b.nodes[0].m.Counters().RepairsOut
+	b.drop = func(_, _ int, typ wire.Type, _ Frame) bool { return typ == wire.TypeData }
+	b.put(0, "a", "1")
+	b.run(10 * time.Millisecond)
+	b.want("a", "1")
+	if sent := b.nodes[0].m.Counters().RepairsOut - before; sent > 3 {
+		t.Errorf("%d repairs of one change that seven lacked", sent)
+	}
+}
+
 func TestALargeValueIsRepairedFragmentByFragment(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(2 * time.Second)

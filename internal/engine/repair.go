@@ -9,9 +9,11 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-// repairs collects what others ask for during repairDelay, so that what several lack is sent once.
+// repairs answers who asks: the first at once, since most often it alone lacks something, and those who ask within
+// repairDelay after that together, so that what several lack is sent once.
 type repairs struct {
 	at    time.Time // zero: nothing is asked for
+	next  time.Time // no answer before
 	wants []wanted
 	item  wire.Item
 	build *wire.BatchBuilder
@@ -42,7 +44,10 @@ func (m *Machine) takeNack(p *peer, body []byte) error {
 		m.resendFragments(p, &n.Frags[i])
 	}
 	if m.repair.at.IsZero() && len(m.repair.wants) > 0 {
-		m.repair.at = m.now.Add(repairDelay)
+		m.repair.at = m.now
+		if m.repair.next.After(m.now) {
+			m.repair.at = m.repair.next
+		}
 	}
 	return nil
 }
@@ -99,7 +104,7 @@ func (m *Machine) pollRepairs() {
 		return
 	}
 	wants := m.repair.wants
-	m.repair.at = time.Time{}
+	m.repair.at, m.repair.next = time.Time{}, m.now.Add(repairDelay)
 	var many []record.Dot
 	for _, w := range wants {
 		if len(w.by) >= repairGroup {
