@@ -163,7 +163,7 @@ func TestLimitsAreErrors(t *testing.T) {
 		_, err = n.Set(ctx, strings.Repeat("i", 513), nil, 0)
 		wantErr(t, "an id of 513 bytes", err, ErrIDTooLong)
 		for i := range 5 {
-			if _, err = n.Set(ctx, string(rune('a'+i)), make([]byte, 14<<10), 0); err != nil {
+			if _, err = n.Set(ctx, string(rune('a'+i)), make([]byte, 14_000), 0); err != nil {
 				break
 			}
 		}

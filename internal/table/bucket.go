@@ -2,6 +2,7 @@ package table
 
 import (
 	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -11,36 +12,37 @@ import (
 const (
 	never = math.MaxInt64 // no moment in Unix milliseconds
 
-	few     = 4 // a bucket keeps so many entries in itself, all with the home 0,
-	fewBits = 0
-	minBits = 3 // and more in slots of their own, at least 8
+	few      = 3  // a bucket keeps so many entries in itself, all with the home 0,
+	minSlots = 6  // and more in slots of their own, at least so many
+	spill    = 4  // slots by which those behind the last home grow
 )
 
-// bucket is a share of the keys. Its slots are a linear-probing table indexed by the hash's bits below the bucket's
+// bucket is a share of the keys. Its slots are a linear-probing table placed by the hash's bits below the bucket's
 // own and kept in hash order (no wrap-around: the run at the end spills into a tail), so that lookups are a probe and
 // scans in hash order are a walk that can stop and resume at any hash.
 type bucket struct {
 	mu    sync.Mutex
 	slots []slot
 	n     atomic.Int32 // slots in use; changed under the lock only
-	bits  uint8        // log2 of the slots without the tail
-	wakes *wakeHeap    // nil: there never were any
+	homes uint32       // slots without the tail
 
-	next atomic.Int64  // when the sweeper has something to do here; never: nothing
+	next atomic.Int64  // when the sweeper has something to do here, or earlier; never: nothing
 	sum  atomic.Uint64 // of the entries' fingerprints
 
 	// With this a bucket has 128 bytes, so that neighbours do not share cache lines. A large table only touches the first
-	// half; in a small one nothing lies behind one more pointer.
+	// half.
 	own [few]slot
 }
 
 type slot struct {
 	hash uint64
-	e    *entry // nil: empty
+	e    *packed // nil: empty
+	wake int64   // when the sweeper looks at it; never: not at all
 }
 
 func (b *bucket) home(hash uint64) int {
-	return int(hash << bucketBits >> (64 - b.bits))
+	at, _ := bits.Mul64(hash<<bucketBits, uint64(b.homes))
+	return int(at)
 }
 
 // seek is the first slot at or after hash's home that is empty or holds a hash of at least hash.
@@ -55,46 +57,61 @@ func (b *bucket) seek(hash uint64) int {
 	return i
 }
 
-func (b *bucket) find(hash uint64, k record.Key) *entry {
+func (b *bucket) find(hash uint64, k record.Key) *packed {
 	for i := b.seek(hash); i < len(b.slots) && b.slots[i].hash == hash; i++ {
-		if e := b.slots[i].e; e != nil && e.db == k.DB && e.name == k.Name {
-			return e
+		if p := b.slots[i].e; p != nil && p.is(k) {
+			return p
 		}
 	}
 	return nil
 }
 
-// indexOf is the slot of e, which must be there.
-func (b *bucket) indexOf(hash uint64, e *entry) int {
+// slotOf is the slot of p, which must be there.
+func (b *bucket) slotOf(hash uint64, p *packed) *slot {
+	return &b.slots[b.indexOf(hash, p)]
+}
+
+func (b *bucket) indexOf(hash uint64, p *packed) int {
 	i := b.seek(hash)
-	for b.slots[i].e != e {
+	for b.slots[i].e != p {
 		i++
 	}
 	return i
 }
 
-func (b *bucket) insert(hash uint64, e *entry) {
+// insert gives p a slot. Slots grow by a quarter when four fifths of them are in use.
+func (b *bucket) insert(hash uint64, p *packed) {
 	switch n := int(b.n.Load()); {
 	case n == 0:
-		b.resize(fewBits)
-	case b.bits == fewBits && n == few:
-		b.resize(minBits)
-	case b.bits > fewBits && n >= 3<<b.bits>>2:
-		b.resize(b.bits + 1)
+		b.resize(1)
+	case n == few && b.homes == 1:
+		b.resize(minSlots)
+	case n > few && n >= int(b.homes)*4/5:
+		b.resize(b.homes + b.homes/4 + 1)
 	}
 	b.n.Add(1)
-	carry := slot{hash, e}
+	carry := slot{hash, p, never}
 	for i := b.seek(hash); i < len(b.slots); i++ {
 		b.slots[i], carry = carry, b.slots[i]
 		if carry.e == nil {
 			return
 		}
 	}
-	b.slots = append(b.slots, carry)
+	b.spill(carry)
 }
 
-func (b *bucket) remove(hash uint64, e *entry) {
-	i := b.indexOf(hash, e)
+// spill puts s behind the last slot.
+func (b *bucket) spill(s slot) {
+	if len(b.slots) == cap(b.slots) {
+		grown := make([]slot, len(b.slots), len(b.slots)+spill)
+		copy(grown, b.slots)
+		b.slots = grown
+	}
+	b.slots = append(b.slots, s)
+}
+
+func (b *bucket) remove(hash uint64, p *packed) {
+	i := b.indexOf(hash, p)
 	for i+1 < len(b.slots) && b.slots[i+1].e != nil && b.home(b.slots[i+1].hash) <= i {
 		b.slots[i] = b.slots[i+1]
 		i++
@@ -102,23 +119,23 @@ func (b *bucket) remove(hash uint64, e *entry) {
 	b.slots[i] = slot{}
 	switch n := int(b.n.Add(-1)); {
 	case n == 0:
-		b.slots, b.bits = nil, 0
-	case b.bits == minBits && n == few/2:
-		b.resize(fewBits)
-	case b.bits > minBits && n < 1<<b.bits>>3:
-		b.resize(b.bits - 1)
+		b.slots, b.homes = nil, 0
+		b.next.Store(never)
+	case n == few/2+1 && b.homes > 1:
+		b.resize(1)
+	case n > few && n < int(b.homes)/3 && b.homes > minSlots:
+		b.resize(max(b.homes/2, minSlots))
 	}
 }
 
-// resize lays the entries out anew.
-func (b *bucket) resize(bits uint8) {
-	old := b.slots
-	size := 1 << bits
-	b.bits = bits
-	if bits == fewBits {
-		b.slots = b.own[:size]
+// resize lays the entries out anew; with one home they lie in the bucket itself.
+func (b *bucket) resize(homes uint32) {
+	old, inside := b.slots, b.homes == 1
+	b.homes = homes
+	if homes == 1 {
+		b.slots = b.own[:]
 	} else {
-		b.slots = make([]slot, size, size+size>>5+minBits)
+		b.slots = make([]slot, homes, homes+homes>>5+spill/2)
 	}
 	free := 0
 	for _, s := range old {
@@ -127,21 +144,29 @@ func (b *bucket) resize(bits uint8) {
 		}
 		at := max(b.home(s.hash), free)
 		for at >= len(b.slots) {
-			b.slots = append(b.slots, slot{})
+			b.spill(slot{})
 		}
 		b.slots[at] = s
 		free = at + 1
 	}
-	if bits == minBits {
+	if inside && homes > 1 {
 		clear(b.own[:]) // they have moved out
 	}
 }
 
-// walk visits the entries with hashes from `from` on, in order, until visit says stop.
+// walk visits the entries with hashes from `from` on, in order, until visit says stop. The entry is valid until visit
+// returns; what it points to stays.
 func (b *bucket) walk(from uint64, visit func(hash uint64, e *entry) bool) {
+	e := entries.Get().(*entry)
 	for i := b.seek(from); i < len(b.slots); i++ {
-		if s := b.slots[i]; s.e != nil && !visit(s.hash, s.e) {
-			return
+		s := b.slots[i]
+		if s.e == nil {
+			continue
+		}
+		s.e.unpack(e)
+		if e.wake = s.wake; !visit(s.hash, e) {
+			break
 		}
 	}
+	e.rest()
 }

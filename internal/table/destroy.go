@@ -51,7 +51,7 @@ func (o *op) destroy(hold bool) {
 	}
 	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.cfg.Lifetime, t.cfg.MaxSkew)
 	if o.e == nil {
-		o.place(false)
+		o.place()
 		o.e.unknown = true
 		t.counts.unknown.Add(1)
 	}
@@ -103,6 +103,7 @@ func (t *Table) Flush(now int64, db int) (seq uint64, err error) {
 	o.takeDot(false)
 	seq = o.seq
 	o.b.mu.Unlock()
+	o.rest()
 	t.dropKilled(now, uint8(db), false)
 	t.logOwn(seq, k, false)
 	return seq, nil
@@ -127,7 +128,7 @@ func (o *op) raiseFloor(db uint8, in *record.State) (raised bool) {
 		return false
 	}
 	if o.e == nil {
-		o.place(false)
+		o.place()
 	}
 	o.floor = 0
 	if !o.t.cfg.Origins.Merge(&o.e.state, &floor, 0).Changed {
@@ -151,12 +152,14 @@ func (t *Table) dropKilled(now int64, db uint8, remote bool) {
 		floor := t.floor(db)
 		hit, dots = b.underFloor(hit[:0], db, floor), dots[:0]
 		for _, s := range hit {
-			o := op{t: t, b: b, hash: s.hash, now: now, at: t.clusterTime(now), floor: floor, e: s.e, remote: remote}
+			o := op{t: t, b: b, hash: s.hash, now: now, at: t.clusterTime(now), floor: floor, remote: remote}
+			o.take(s.e)
 			o.refresh()
 			if o.keepTouch() {
 				o.settle()
-				dots = append(dots, logged{seq: o.seq, name: s.e.name, db: s.e.db, touch: true})
+				dots = append(dots, logged{seq: o.seq, name: o.e.name, db: o.e.db, touch: true})
 			}
+			o.rest()
 		}
 		b.mu.Unlock()
 		for _, d := range dots {
@@ -171,7 +174,7 @@ func (b *bucket) underFloor(hit []slot, db uint8, floor hlc.Stamp) []slot {
 	b.walk(0, func(hash uint64, e *entry) bool {
 		n := len(e.state.Births)
 		if e.db == db && n > 0 && (e.state.Births[n-1].ID.At <= floor || e.touch != nil) {
-			hit = append(hit, slot{hash, e})
+			hit = append(hit, slot{hash: hash, e: e.packed})
 		}
 		return true
 	})

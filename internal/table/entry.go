@@ -1,23 +1,15 @@
 package table
 
 import (
-	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
-// What an entry costs beyond its name, values and owners; close to what the heap holds for it (see
-// TestCostIsCloseToTheHeap).
-const (
-	entryCost = int64(unsafe.Sizeof(entry{})) + slotCost + wakeCost + allocCost
-	birthCost = int64(unsafe.Sizeof(record.Birth{})) + allocCost
-	slotCost  = 16 * 3 / 2 // slots are between 3/8 and 3/4 full
-	allocCost = 16         // rounding of one allocation to its size class, on average
-	wakeCost  = 24         // one wake and the slack of its heap
-	touchCost = int64(unsafe.Sizeof(touch{}))
-)
+// slotCost is what an entry takes besides its packed form: its slot, of which between 2/3 and 4/5 are in use.
+const slotCost = int(unsafe.Sizeof(slot{})) * 4 / 3
 
 // class is how an entry was last counted.
 type class uint8
@@ -29,18 +21,22 @@ const (
 	tombstone              // destroyed, or a floor
 )
 
-// entry is what a node knows of one key. Guarded by its bucket's lock. What readers need comes first.
+// entry is what a node knows of one key, unpacked for an operation under the bucket's lock. Its name, owners and values
+// lie in the packed form, or where the caller has them until it is packed.
 type entry struct {
 	name    string
-	touch   *touch // within the promise, known here only; nil: none
-	cost    uint32 // as added to the table's bytes
+	touch   *touch  // within the promise, known here only; nil: none
+	packed  *packed // nil: not in the table yet
+	wake    int64   // when the sweeper looks at it; never: not at all
+	cost    uint32  // as added to the table's bytes
 	db      uint8
 	class   class
 	unknown bool // a tombstone made here for a key nobody here had heard of
-	inline  bool // part of a liveEntry
 	state   record.State
 	print   uint64 // fingerprint of state, as added to the bucket's sum
-	wake    int64  // the earliest wake queued for it; 0: none
+
+	mine  touch           // what touch points to
+	first [1]record.Birth // where the one birth lies that there normally is
 }
 
 // touch is an extension that the promise made to the peers covers.
@@ -50,19 +46,43 @@ type touch struct {
 	due   int64
 }
 
-// liveEntry is an entry together with room for the one birth that it normally has. Tombstones use a bare entry.
-type liveEntry struct {
-	entry
-	first [1]record.Birth
+// entries are at rest between operations.
+var entries = sync.Pool{New: func() any { return new(entry) }}
+
+// begin makes e the entry of a key of which nothing is known.
+func (e *entry) begin(k record.Key) {
+	*e = entry{name: k.Name, db: k.DB, wake: never}
+	e.state.Births = e.first[:0]
 }
 
-func newEntry(k record.Key, births bool) *entry {
-	if !births {
-		return &entry{name: strings.Clone(k.Name), db: k.DB}
+// rest keeps nothing alive until it is used again.
+func (e *entry) rest() {
+	*e = entry{}
+	entries.Put(e)
+}
+
+func (e *entry) mode() mode {
+	m := mode(e.class)
+	if e.unknown {
+		m |= modeUnknown
 	}
-	l := &liveEntry{entry: entry{name: strings.Clone(k.Name), db: k.DB, inline: true}}
-	l.state.Births = l.first[:0]
-	return &l.entry
+	return m
+}
+
+// setClass notes how the entry counts now, in its packed form, too.
+func (e *entry) setClass(c class) {
+	e.class = c
+	if e.packed != nil {
+		e.packed.mode = e.packed.mode&modeTouched | e.mode()
+	}
+}
+
+// forgetTouch drops the local touch, in the packed form, too.
+func (e *entry) forgetTouch() {
+	e.touch = nil
+	if e.packed != nil {
+		e.packed.mode &^= modeTouched
+	}
 }
 
 func (e *entry) key() record.Key { return record.Key{DB: e.db, Name: e.name} }
@@ -124,29 +144,62 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 	h := t.hash(k)
 	b := t.bucket(h)
 	b.mu.Lock()
-	if e := b.find(h, k); e != nil {
-		ok = t.viewInto(&v, e, t.floor(k.DB), now, t.clusterTime(now))
+	if p := b.find(h, k); p != nil {
+		ok = t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now))
 	}
 	b.mu.Unlock()
 	return v, ok
 }
 
-// stateCost is the part of an entry's cost that comes from its births.
-func stateCost(s *record.State) int64 {
-	var c int64
-	for i := range s.Births {
-		v := &s.Births[i].Value
-		c += birthCost + int64(len(v.Bytes)+len(v.Owner))
+// read is viewInto without unpacking more than readers see, where there is only one birth.
+func (t *Table) read(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
+	if p.flags&(hasBirth|hasMore) != hasBirth {
+		return t.readAny(v, p, floor, now, at)
 	}
-	return c
+	if p.at <= floor {
+		return false
+	}
+	r := reader{p.bytes(packedSize, int(p.meta))}
+	v.Birth = record.Version{At: p.at, By: p.by}
+	var d record.Deadline
+	owner := 0
+	v.Version, v.Type, owner = r.shown(p.flags, v.Birth, &d)
+	if d.Hidden(at, t.skewAt(now, at)) {
+		return false
+	}
+	place := p.nameAt() + int(p.name)
+	v.Owner, v.Value = p.text(place, owner), p.bytes(place+owner, int(p.value))
+	v.Due = d.Due
+	if v.Due != 0 && p.mode&modeTouched != 0 {
+		_, due, _ := p.rawTouch()
+		v.Due = max(v.Due, due)
+	}
+	return true
 }
 
-func costOf(name int, s *record.State) int64 { return entryCost + int64(name) + stateCost(s) }
+func (t *Table) readAny(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
+	var e entry
+	p.unpack(&e)
+	return t.viewInto(v, &e, floor, now, at)
+}
 
-func (e *entry) fullCost() int64 {
-	cost := costOf(len(e.name), &e.state)
-	if e.touch != nil {
-		cost += touchCost
+// atMost is no less than what an entry takes whose values come to so many bytes.
+func atMost(name, births, values int) int64 {
+	return int64(allocSize(packedSize+moreSize+2*maxMeta/3+name+births*(birthHead+maxMeta/3)+values) + slotCost)
+}
+
+// costOf is what an entry takes, without a local touch.
+func costOf(name string, s *record.State) int64 {
+	e := entry{name: name, state: *s}
+	return int64(allocSize(e.size(e.layout(new(packed), nil))) + slotCost)
+}
+
+// growth is what the entry's cost grows by with so many bytes more.
+func (e *entry) growth(more int) int64 {
+	if more <= 0 {
+		return 0
 	}
-	return cost
+	var scratch [maxMeta]byte
+	size := e.size(e.layout(new(packed), scratch[:0]))
+	return int64(allocSize(size+more) - allocSize(size))
 }

@@ -101,11 +101,13 @@ func (o *op) moveDeadline(due, now int64) {
 
 // touchHere remembers an extension that the peers need not hear of.
 func (o *op) touchHere(t touch) {
-	if o.e.touch == nil {
-		o.e.touch = new(touch)
+	e := o.e
+	e.mine = t
+	if e.touch = &e.mine; e.packed.flags&hasRoom != 0 {
+		e.packed.setTouch(&t, &e.state)
+	} else {
+		o.repack()
 	}
-	*o.e.touch = t
-	o.recost()
 	o.t.counts.localTouches.Add(1)
 	send(o.t.watch.list.Load(), o, Touched)
 }
@@ -123,8 +125,7 @@ func (o *op) keepTouch() bool {
 	birth, won := o.e.state.Find(mine.birth), o.t.deadline(o.e, o.floor)
 	switch {
 	case birth == nil, won == nil, !o.t.cfg.Origins.Later(made, won.Deadline.Version):
-		o.e.touch = nil
-		o.recost()
+		o.e.forgetTouch()
 		return false
 	case won.Deadline.Due == 0, mine.due <= won.Deadline.Promise, o.t.closed.Load():
 		return false

@@ -177,13 +177,14 @@ func (n *node) audit() {
 		var sum, last uint64
 		used := 0
 		b.walk(0, func(hash uint64, e *entry) bool {
-			if hash < last || hash != t.hash(e.key()) || b.find(hash, e.key()) != e {
+			if hash < last || hash != t.hash(e.key()) || b.find(hash, e.key()) != e.packed {
 				n.t.Fatalf("entry out of place")
 			}
 			last = hash
 			used++
 			sum += t.cfg.Origins.Fingerprint(hash, &e.state)
-			bytes += e.fullCost()
+			bytes += int64(e.cost)
+			n.checkPacked(e)
 			switch e.class {
 			case session:
 				sessions++
@@ -194,8 +195,9 @@ func (n *node) audit() {
 			default:
 				n.t.Fatalf("an entry that says nothing was kept")
 			}
-			if next := t.nextWake(e, t.clusterTime(n.now)); next != never && (e.wake == 0 || e.wake > next) {
-				n.t.Fatalf("due at %d, queued for %d", next, e.wake)
+			// Where the clock was ahead when it was queued, that may be later than it looks now; see nextWake.
+			if next := t.nextWake(e, t.clusterTime(n.now)); max(next, t.cfg.Clock.Read(n.now).Millis()+1) < e.wake || e.wake < b.next.Load() {
+				n.t.Fatalf("due at %d, queued for %d, the bucket at %d", next, e.wake, b.next.Load())
 			}
 			return true
 		})
@@ -208,6 +210,17 @@ func (n *node) audit() {
 	s := t.Stats()
 	if got := [...]int64{s.Bytes, s.Sessions, s.Hidden, s.Tombstones}; got != [...]int64{bytes, sessions, hiddens, tombs} {
 		n.t.Fatalf("bytes, sessions, hidden, tombstones are %v, counted %v", got, []int64{bytes, sessions, hiddens, tombs})
+	}
+}
+
+// checkPacked packs e once more and compares.
+func (n *node) checkPacked(e *entry) {
+	again := *e
+	again.pack()
+	var read entry
+	again.packed.unpack(&read)
+	if d := diff(e.state, read.state); d != "" || read.cost != e.cost || read.key() != e.key() || read.mode() != e.mode() || (read.touch == nil) != (e.touch == nil) {
+		n.t.Fatalf("packed anew it is another: %s %+v %+v", d, read, e)
 	}
 }
 

@@ -18,7 +18,7 @@ type ring struct {
 	high  uint64
 }
 
-// logged is a dot and its key, flat because there are so many. The name is a string of its own, most often the entry's:
+// logged is a dot and its key, flat because there are so many. The name is a string of its own:
 // a ring keeps alive no more than the names it holds.
 type logged struct {
 	seq   uint64 // 0: none
@@ -136,7 +136,7 @@ func (t *Table) Note(origin record.Ref, seq uint64, k record.Key) {
 	if origin == t.self || origin == 0 {
 		return
 	}
-	k.Name = t.keepName(k)
+	k.Name = strings.Clone(k.Name)
 	t.remote.mu.Lock()
 	defer t.remote.mu.Unlock()
 	r := t.remote.rings[origin]
@@ -148,19 +148,6 @@ func (t *Table) Note(origin record.Ref, seq uint64, k record.Key) {
 		t.remote.rings[origin] = r
 	}
 	r.note(seq, k, false)
-}
-
-// keepName is k's name in memory that stays: the entry's own if there is one.
-func (t *Table) keepName(k record.Key) string {
-	h := t.hash(k)
-	b := t.bucket(h)
-	b.mu.Lock()
-	e := b.find(h, k)
-	b.mu.Unlock()
-	if e != nil {
-		return e.name // set once, before the entry was placed
-	}
-	return strings.Clone(k.Name)
 }
 
 // ForgetLog frees an origin's log, for who is not expected back: its dots are pulled from then on. A dot of it that comes

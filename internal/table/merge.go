@@ -1,10 +1,6 @@
 package table
 
 import (
-	"bytes"
-	"strings"
-	"unsafe"
-
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
@@ -22,7 +18,7 @@ const (
 )
 
 // Merge joins what another node knows of a key. The name, and the bytes and owners in in, may lie over a buffer that
-// changes later: they are copied where they are adopted. Tombstones and floors are applied full or not. What is due in
+// changes later: what is taken over is copied. Tombstones and floors are applied full or not. What is due in
 // a finished epoch is not inserted.
 func (t *Table) Merge(now int64, k record.Key, in *record.State) Outcome {
 	if !k.Valid() {
@@ -66,11 +62,10 @@ func (o *op) merge(in *record.State) Outcome {
 	}
 	fresh := o.e == nil
 	if fresh {
-		o.place(len(in.Births) > 0)
+		o.place()
 	}
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
-		adopt(&o.e.state, in)
 		o.t.purge(o.e, o.t.epoch.Load())
 		o.keepTouch()
 	}
@@ -94,7 +89,7 @@ func (o *op) hasRoom(in *record.State) bool {
 	}
 	limit = limit/100*remoteLimitPercent + limit%100*remoteLimitPercent/100
 	used := o.t.counts.bytes.Load()
-	if used+costOf(len(o.k.Name), in) <= limit {
+	if used+atMost(len(o.k.Name), len(in.Births), valueBytes(in)) <= limit {
 		return true
 	}
 	var trial record.State
@@ -103,27 +98,15 @@ func (o *op) hasRoom(in *record.State) bool {
 		trial, cost = o.e.state.Clone(), int64(o.e.cost)
 	}
 	o.t.cfg.Origins.Merge(&trial, in, o.floor)
-	grow := costOf(len(o.k.Name), &trial) - cost
+	grow := costOf(o.k.Name, &trial) - cost
 	return grow <= 0 || len(trial.Births) == 0 || used+grow <= limit
 }
 
-// adopt copies what state took over from in.
-func adopt(state, in *record.State) {
-	for i := range state.Births {
-		v := &state.Births[i].Value
-		for j := range in.Births {
-			if from := &in.Births[j].Value; v.Version == from.Version && sameMemory(v, from) {
-				v.Bytes = bytes.Clone(v.Bytes)
-				v.Owner = strings.Clone(v.Owner)
-				break
-			}
-		}
+func valueBytes(s *record.State) (n int) {
+	for i := range s.Births {
+		n += len(s.Births[i].Value.Bytes) + len(s.Births[i].Value.Owner)
 	}
-}
-
-func sameMemory(a, b *record.Value) bool {
-	return unsafe.SliceData(a.Bytes) == unsafe.SliceData(b.Bytes) &&
-		unsafe.StringData(a.Owner) == unsafe.StringData(b.Owner)
+	return n
 }
 
 // purge drops what was due by the end of an epoch. Merge first, judge on the result.
@@ -137,12 +120,15 @@ func (t *Table) Load(k record.Key, into *record.State) bool {
 	b := t.bucket(h)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.find(h, k)
-	if e == nil {
+	p := b.find(h, k)
+	if p == nil {
 		into.Tomb, into.Births = record.Tombstone{}, into.Births[:0]
 		return false
 	}
+	e := entries.Get().(*entry)
+	p.unpack(e)
 	copyState(into, &e.state)
+	e.rest()
 	return true
 }
 

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -67,7 +68,8 @@ func TestALateValueOfALivingSessionIsTaken(t *testing.T) {
 
 func TestRemoteRecordsAreTakenToElevenTenths(t *testing.T) {
 	a := newNode(t, 1)
-	one := costOf(36, &record.State{Births: make([]record.Birth, 1)}) + 100
+	a.put(fmt.Sprintf("%036d", 0), fmt.Sprintf("%0100d", 0), a.dueIn(hour))
+	one := a.Bytes()
 	b := newNode(t, 2, func(c *Config) { c.MaxBytes = 10 * one })
 	var outcomes [3]int
 	for i := range 20 {
@@ -122,13 +124,14 @@ func TestATombstoneBesideABirthIsAppliedWithoutRoom(t *testing.T) {
 func TestLocalLimit(t *testing.T) {
 	n := newNode(t, 1)
 	n.put("s", "0123456789", n.dueIn(hour))
+	n.put("s", "0123456789") // other registers take other room
 	n.put("t", "x")
 	n.cfg.MaxBytes = n.Bytes()
 	for name, c := range map[string]struct {
 		key, value string
 		ok         bool
 	}{
-		"a growing update":   {"s", "0123456789+", false},
+		"a growing update":   {"s", "0123456789" + strings.Repeat("+", 40), false},
 		"a create":           {"new", "", false},
 		"an equal update":    {"s", "9876543210", true},
 		"a shrinking update": {"s", "01234", true},
@@ -160,8 +163,8 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		t.Fatalf("%d bytes, %+v", n.Bytes(), n.Stats())
 	}
 	for i := range n.buckets {
-		if b := &n.buckets[i]; b.slots != nil || b.own != [few]slot{} || b.wakes.first() != never {
-			t.Fatalf("bucket %d keeps slots or wakes", i)
+		if b := &n.buckets[i]; b.slots != nil || b.own != [few]slot{} || b.next.Load() != never {
+			t.Fatalf("bucket %d keeps slots or a wake", i)
 		}
 	}
 }

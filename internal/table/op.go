@@ -1,6 +1,8 @@
 package table
 
 import (
+	"strings"
+
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -15,6 +17,7 @@ type op struct {
 	at     int64 // cluster time
 	floor  hlc.Stamp
 	e      *entry // nil: nothing is known
+	room   *entry // what e is unpacked to
 	was    seen   // before the operation
 	remote bool
 
@@ -32,8 +35,27 @@ func (o *op) begin(t *Table, now int64, k record.Key) {
 	o.b.mu.Lock()
 	o.at = t.clusterTime(now)
 	o.floor = t.floor(k.DB) // under the lock: a Flush that has passed this bucket is seen
-	if o.e = o.b.find(o.hash, k); o.e != nil {
+	if p := o.b.find(o.hash, k); p != nil {
+		o.take(p)
 		o.refresh()
+	}
+}
+
+// take unpacks the entry that is there.
+func (o *op) take(p *packed) {
+	if o.room == nil {
+		o.room = entries.Get().(*entry)
+	}
+	o.e = o.room
+	p.unpack(o.e)
+	o.e.wake = o.b.slotOf(o.hash, p).wake
+}
+
+// rest gives back what the operation has borrowed.
+func (o *op) rest() {
+	if o.room != nil {
+		o.room.rest()
+		o.e, o.room = nil, nil
 	}
 }
 
@@ -54,8 +76,14 @@ func (o *op) refresh() {
 		}
 		o.was = o.seen()
 	} else if e.class == session && !o.visible() {
-		o.settle()
+		o.hide()
 	}
+}
+
+// hide counts as hidden what is past its promise.
+func (o *op) hide() {
+	o.reclass()
+	o.schedule()
 }
 
 // end releases the lock, then logs the dot if there is one and tells the loop.
@@ -66,6 +94,7 @@ func (o *op) end() {
 	}
 	o.b.mu.Unlock()
 	o.t.logOwn(o.seq, k, o.touch)
+	o.rest()
 }
 
 // logOwn remembers an own dot's key and wakes the loop; seq 0 is no dot.
@@ -73,6 +102,7 @@ func (t *Table) logOwn(seq uint64, k record.Key, touch bool) {
 	if seq == 0 {
 		return
 	}
+	k.Name = strings.Clone(k.Name)
 	t.own.note(seq, k, touch)
 	if t.cfg.OnWrite != nil {
 		t.cfg.OnWrite()
@@ -139,49 +169,60 @@ func (o *op) takeDot(touch bool) {
 	o.seq, o.touch = o.t.seq.Add(1), touch
 }
 
-// place makes an entry for a key of which nothing is known.
-func (o *op) place(births bool) {
-	o.e = newEntry(o.k, births)
-	o.b.insert(o.hash, o.e)
+// place makes an entry for a key of which nothing is known. It is in the table once it is settled.
+func (o *op) place() {
+	if o.room == nil {
+		o.room = entries.Get().(*entry)
+	}
+	o.e = o.room
+	o.e.begin(o.k)
 }
 
-// settle brings everything derived from the entry's state up to date after a change: fingerprint, bytes, counts,
-// events, the next wake. An entry that says nothing any more goes.
+// settle brings everything derived from the entry's state up to date after a change, and the table to the entry: packed
+// form, fingerprint, bytes, counts, events, the next wake. An entry that says nothing any more goes.
 func (o *op) settle() {
 	e, t := o.e, o.t
 	print := t.cfg.Origins.Fingerprint(o.hash, &e.state)
 	o.b.sum.Add(print - e.print)
 	e.print = print
-	o.reclass()
 	if e.touch != nil && e.state.Find(e.touch.birth) == nil {
 		e.touch = nil
 	}
 	if e.state.IsEmpty() {
+		o.reclass()
 		t.counts.bytes.Add(-int64(e.cost))
-		o.b.remove(o.hash, e)
+		if e.packed != nil {
+			o.b.remove(o.hash, e.packed)
+		}
 		o.e = nil
 		return
 	}
-	o.recost()
-	if e.inline && e.class == tombstone {
-		o.shrink()
+	o.repack()
+	o.reclass()
+	o.schedule()
+}
+
+// repack writes the entry anew, where readers of what it was are not disturbed.
+func (o *op) repack() {
+	e := o.e
+	was, cost := e.packed, int64(e.cost)
+	e.pack()
+	if o.t.counts.bytes.Add(int64(e.cost) - cost); was == nil {
+		o.b.insert(o.hash, e.packed)
+	} else {
+		o.b.slotOf(o.hash, was).e = e.packed
 	}
-	o.b.schedule(o.hash, o.e, t.nextWake(o.e, o.at))
 }
 
-func (o *op) recost() {
-	cost := o.e.fullCost()
-	o.t.counts.bytes.Add(cost - int64(o.e.cost))
-	o.e.cost = uint32(cost)
-}
-
-// shrink replaces an entry that has room for a birth by a bare one.
-func (o *op) shrink() {
-	bare := new(entry)
-	*bare = *o.e
-	bare.inline, bare.state.Births = false, nil
-	o.b.slots[o.b.indexOf(o.hash, o.e)].e = bare
-	o.e = bare
+// schedule has the sweeper look at the entry when something is due.
+func (o *op) schedule() {
+	if next := o.t.nextWake(o.e, o.at); next != o.e.wake {
+		o.e.wake = next
+		o.b.slotOf(o.hash, o.e.packed).wake = next
+		if next < o.b.next.Load() {
+			o.b.next.Store(next)
+		}
+	}
 }
 
 func (o *op) reclass() {
@@ -194,7 +235,7 @@ func (o *op) reclass() {
 	o.emit(e.class, now)
 	if e.class != now {
 		o.t.counts.move(e.db, e.class, now)
-		e.class = now
+		e.setClass(now)
 	}
 }
 

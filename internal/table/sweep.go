@@ -66,54 +66,65 @@ func (t *Table) Epoch() (end int64, settled bool) {
 	return end, end == t.epoch.Load()
 }
 
-// sweepBucket wakes what is due in b; false if the budget ran out first.
+// sweepBucket looks at what is due in b; false if the budget ran out first.
 func (t *Table) sweepBucket(b *bucket, now, at int64, budget *int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.wakes.first() <= at {
+	for from := uint64(0); ; {
+		due, ok := b.firstDue(from, at)
+		if !ok {
+			break
+		}
 		if *budget <= 0 {
-			b.next.Store(b.wakes.first())
-			return false
+			return false // b.next is as it was
 		}
 		*budget--
-		w := b.wakes.pop()
-		t.wakeUp(b, now, w)
+		t.wakeUp(b, now, due)
+		if from = due.hash + 1; from == 0 {
+			break
+		}
 	}
-	b.next.Store(b.wakes.first())
+	b.next.Store(b.nextWake())
 	return true
 }
 
-// wakeUp looks at the entries that w was queued for. A wake that is not an entry's current one is left over.
-func (t *Table) wakeUp(b *bucket, now int64, w wake) {
-	for {
-		e := b.wakeable(w)
-		if e == nil {
-			return
-		}
-		e.wake = 0
-		o := op{t: t, b: b, hash: w.hash, now: now, at: t.clusterTime(now), floor: t.floor(e.db), e: e}
-		o.was = o.seen()
-		if e.class == session && !o.visible() {
-			o.settle()
-		}
-		if e = o.e; e != nil && t.purge(e, t.epoch.Load()) {
-			t.counts.purged.Add(1)
-			o.settle()
-		}
-		if e = o.e; e != nil {
-			b.schedule(w.hash, e, t.nextWake(e, o.at))
+// firstDue is the first slot with a hash of at least from that is due.
+func (b *bucket) firstDue(from uint64, at int64) (due slot, ok bool) {
+	for i := b.seek(from); i < len(b.slots); i++ {
+		if s := &b.slots[i]; s.e != nil && s.wake <= at {
+			return *s, true
 		}
 	}
+	return due, false
 }
 
-func (b *bucket) wakeable(w wake) (due *entry) {
-	b.walk(w.hash, func(hash uint64, e *entry) bool {
-		if hash == w.hash && e.wake == w.at {
-			due = e
+// nextWake is the earliest wake of all.
+func (b *bucket) nextWake() int64 {
+	next := int64(never)
+	for i := range b.slots {
+		if s := &b.slots[i]; s.e != nil {
+			next = min(next, s.wake)
 		}
-		return hash == w.hash && due == nil
-	})
-	return due
+	}
+	return next
+}
+
+// wakeUp looks at an entry for which something is due.
+func (t *Table) wakeUp(b *bucket, now int64, due slot) {
+	o := op{t: t, b: b, hash: due.hash, now: now, at: t.clusterTime(now), floor: t.floor(due.e.db)}
+	o.take(due.e)
+	o.was = o.seen()
+	if o.e.class == session && !o.visible() {
+		o.hide()
+	}
+	if t.purge(o.e, t.epoch.Load()) {
+		t.counts.purged.Add(1)
+		o.settle()
+	}
+	if o.e != nil {
+		o.schedule()
+	}
+	o.rest()
 }
 
 // nextWake is when the sweeper must look at e next, the cluster's time being at.
@@ -135,32 +146,4 @@ func (t *Table) nextWake(e *entry, at int64) int64 {
 		next = min(next, record.EpochEnd(e.state.Tomb.Until))
 	}
 	return next
-}
-
-// schedule queues e for a moment, unless it is queued for an earlier one, where it will be queued again.
-func (b *bucket) schedule(hash uint64, e *entry, at int64) {
-	if at == never || e.wake != 0 && e.wake <= at {
-		return
-	}
-	e.wake = max(at, 1)
-	if b.wakes == nil {
-		b.wakes = new(wakeHeap)
-	}
-	b.wakes.push(wake{e.wake, hash})
-	if len(*b.wakes) > 2*int(b.n.Load())+64 {
-		b.dropStaleWakes()
-	}
-	b.next.Store(b.wakes.first())
-}
-
-// dropStaleWakes rebuilds the heap when most of it belongs to entries that are gone or queued anew.
-func (b *bucket) dropStaleWakes() {
-	*b.wakes = (*b.wakes)[:0]
-	b.walk(0, func(hash uint64, e *entry) bool {
-		if e.wake != 0 {
-			*b.wakes = append(*b.wakes, wake{e.wake, hash})
-		}
-		return true
-	})
-	b.wakes.init()
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -89,7 +90,8 @@ func send(list *[]*Watcher, o *op, kind EventKind) {
 	if list == nil {
 		return
 	}
-	ev := Event{Kind: kind, Key: o.e.key(), Remote: o.remote, At: o.at}
+	k := record.Key{DB: o.e.db, Name: strings.Clone(o.e.name)} // keeps no value alive
+	ev := Event{Kind: kind, Key: k, Remote: o.remote, At: o.at}
 	for _, w := range *list {
 		select {
 		case w.c <- ev:

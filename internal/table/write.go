@@ -1,8 +1,6 @@
 package table
 
 import (
-	"strings"
-
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
@@ -55,11 +53,9 @@ func (t *Table) Put(now int64, k record.Key, w *Write) (res Result, err error) {
 	if err := t.checkWrite(k, w); err != nil {
 		return res, err
 	}
-	value := make([]byte, len(w.Value))
-	copy(value, w.Value)
 	var o op
 	o.begin(t, now, k)
-	err = o.put(w, value, &res)
+	err = o.put(w, &res)
 	o.end()
 	return res, err
 }
@@ -82,7 +78,7 @@ func checkKey(k record.Key) error {
 	return nil
 }
 
-func (o *op) put(w *Write, value []byte, res *Result) error {
+func (o *op) put(w *Write, res *Result) error {
 	if o.t.closed.Load() {
 		return ErrClosed
 	}
@@ -97,9 +93,9 @@ func (o *op) put(w *Write, value []byte, res *Result) error {
 		return err
 	}
 	if res.Existed {
-		o.update(w, value)
+		o.update(w)
 	} else {
-		o.create(w, value)
+		o.create(w)
 	}
 	o.settle()
 	res.Done, res.Seq = true, o.seq
@@ -112,18 +108,19 @@ func (o *op) admit(w *Write, exists bool) error {
 		o.t.counts.held.Add(1)
 		return ErrDestroyed
 	}
-	grow := int64(len(w.Value))
+	var grow int64
 	switch {
 	case exists:
 		v := &o.current().Value
-		grow -= int64(len(v.Bytes))
+		more := len(w.Value) - len(v.Bytes)
 		if w.OwnerSet {
-			grow += int64(len(w.Owner) - len(v.Owner))
+			more += len(w.Owner) - len(v.Owner)
 		}
+		grow = o.e.growth(more)
 	case o.e != nil:
-		grow += birthCost + int64(len(w.Owner))
+		grow = atMost(len(o.k.Name), 1+len(o.e.state.Births), len(w.Value)+len(w.Owner))
 	default:
-		grow += entryCost + birthCost + int64(len(o.k.Name)+len(w.Owner))
+		grow = atMost(len(o.k.Name), 1, len(w.Value)+len(w.Owner))
 	}
 	if limit := o.t.cfg.MaxBytes; limit > 0 && grow > 0 && o.t.counts.bytes.Load()+grow > limit {
 		o.t.counts.refused.Add(1)
@@ -135,15 +132,15 @@ func (o *op) admit(w *Write, exists bool) error {
 func (w *Write) upsert() bool { return w.If == Always && !w.Explicit }
 
 // update writes the registers of the current birth.
-func (o *op) update(w *Write, value []byte) {
+func (o *op) update(w *Write) {
 	b := o.current()
 	latest, _ := o.e.state.Winner(o.t.cfg.Origins, o.floor)
 	owner := latest.Value.Owner
 	if w.OwnerSet && w.Owner != owner {
-		owner = strings.Clone(w.Owner)
+		owner = w.Owner
 	}
 	version := o.stamp()
-	b.Value = newValue(version, w.Type, owner, value)
+	b.Value = newValue(version, w.Type, owner, w.Value)
 	if w.Life == LifeSet {
 		o.setDeadline(b, version, w.Due, 0)
 	}
@@ -152,10 +149,10 @@ func (o *op) update(w *Write, value []byte) {
 
 // create makes a birth. An upsert's is weak: it yields to a tombstone's hold that is on its way. It is not where the
 // caller has seen the key missing on a node that knows the tombstone.
-func (o *op) create(w *Write, value []byte) {
+func (o *op) create(w *Write) {
 	version := o.stamp()
 	if o.e == nil {
-		o.place(true)
+		o.place()
 	}
 	o.takeDot(false)
 	birth := record.Birth{
@@ -168,9 +165,9 @@ func (o *op) create(w *Write, value []byte) {
 	}
 	owner := ""
 	if w.OwnerSet {
-		owner = strings.Clone(w.Owner)
+		owner = w.Owner
 	}
-	birth.Value = newValue(version, w.Type, owner, value)
+	birth.Value = newValue(version, w.Type, owner, w.Value)
 	due := w.Due
 	if w.Life == LifeKeep {
 		due = 0
