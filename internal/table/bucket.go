@@ -12,9 +12,9 @@ import (
 const (
 	never = math.MaxInt64 // no moment in Unix milliseconds
 
-	few      = 3  // a bucket keeps so many entries in itself, all with the home 0,
-	minSlots = 6  // and more in slots of their own, at least so many
-	spill    = 4  // slots by which those behind the last home grow
+	few      = 3 // a bucket keeps so many entries in itself, all with the home 0,
+	minSlots = 6 // and more in slots of their own, at least so many
+	spill    = 4 // slots by which those behind the last home grow
 )
 
 // bucket is a share of the keys. Its slots are a linear-probing table placed by the hash's bits below the bucket's
@@ -58,19 +58,23 @@ func (b *bucket) seek(hash uint64) int {
 }
 
 func (b *bucket) find(hash uint64, k record.Key) *packed {
-	for i := b.seek(hash); i < len(b.slots) && b.slots[i].hash == hash; i++ {
-		if p := b.slots[i].e; p != nil && p.is(k) {
-			return p
-		}
+	if i := b.locate(hash, k); i >= 0 {
+		return b.slots[i].e
 	}
 	return nil
 }
 
-// slotOf is the slot of p, which must be there.
-func (b *bucket) slotOf(hash uint64, p *packed) *slot {
-	return &b.slots[b.indexOf(hash, p)]
+// locate is the slot of k, -1 for none.
+func (b *bucket) locate(hash uint64, k record.Key) int {
+	for i := b.seek(hash); i < len(b.slots) && b.slots[i].hash == hash; i++ {
+		if p := b.slots[i].e; p != nil && p.is(k) {
+			return i
+		}
+	}
+	return -1
 }
 
+// indexOf is the slot of p, which must be there.
 func (b *bucket) indexOf(hash uint64, p *packed) int {
 	i := b.seek(hash)
 	for b.slots[i].e != p {
@@ -80,7 +84,7 @@ func (b *bucket) indexOf(hash uint64, p *packed) int {
 }
 
 // insert gives p a slot. Slots grow by a quarter when four fifths of them are in use.
-func (b *bucket) insert(hash uint64, p *packed) {
+func (b *bucket) insert(hash uint64, p *packed) (at int) {
 	switch n := int(b.n.Load()); {
 	case n == 0:
 		b.resize(1)
@@ -90,14 +94,15 @@ func (b *bucket) insert(hash uint64, p *packed) {
 		b.resize(b.homes + b.homes/4 + 1)
 	}
 	b.n.Add(1)
-	carry := slot{hash, p, never}
-	for i := b.seek(hash); i < len(b.slots); i++ {
+	carry, at := slot{hash, p, never}, b.seek(hash)
+	for i := at; i < len(b.slots); i++ {
 		b.slots[i], carry = carry, b.slots[i]
 		if carry.e == nil {
-			return
+			return at
 		}
 	}
 	b.spill(carry)
+	return at
 }
 
 // spill puts s behind the last slot.
@@ -110,8 +115,8 @@ func (b *bucket) spill(s slot) {
 	b.slots = append(b.slots, s)
 }
 
-func (b *bucket) remove(hash uint64, p *packed) {
-	i := b.indexOf(hash, p)
+// removeAt empties a slot.
+func (b *bucket) removeAt(i int) {
 	for i+1 < len(b.slots) && b.slots[i+1].e != nil && b.home(b.slots[i+1].hash) <= i {
 		b.slots[i] = b.slots[i+1]
 		i++

@@ -153,7 +153,8 @@ func (t *Table) dropKilled(now int64, db uint8, remote bool) {
 		hit, dots = b.underFloor(hit[:0], db, floor), dots[:0]
 		for _, s := range hit {
 			o := op{t: t, b: b, hash: s.hash, now: now, at: t.clusterTime(now), floor: floor, remote: remote}
-			o.take(s.e)
+			o.slot = b.indexOf(s.hash, s.e)
+			o.take()
 			o.refresh()
 			if o.keepTouch() {
 				o.settle()

@@ -57,7 +57,8 @@ func (e *entry) begin(k record.Key) {
 
 // rest keeps nothing alive until it is used again.
 func (e *entry) rest() {
-	*e = entry{}
+	v := &e.first[0].Value
+	e.name, e.packed, e.state.Births, v.Owner, v.Bytes = "", nil, nil, "", nil
 	entries.Put(e)
 }
 
@@ -159,23 +160,28 @@ func (t *Table) read(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
 	if p.at <= floor {
 		return false
 	}
-	r := reader{p.bytes(packedSize, int(p.meta))}
-	v.Birth = record.Version{At: p.at, By: p.by}
-	var d record.Deadline
-	owner := 0
-	v.Version, v.Type, owner = r.shown(p.flags, v.Birth, &d)
+	id := record.Version{At: p.at, By: p.by}
+	d := record.Deadline{Due: p.due, Promise: p.due}
+	value, typ, owner := id, uint8(0), 0
+	if p.flags&(readPlain|hasLabel) != readPlain {
+		r := reader{p.bytes(packedSize, int(p.meta))}
+		value, typ, owner = r.shown(p.flags, id, &d)
+	}
 	if d.Hidden(at, t.skewAt(now, at)) {
 		return false
 	}
 	place := p.nameAt() + int(p.name)
 	v.Owner, v.Value = p.text(place, owner), p.bytes(place+owner, int(p.value))
-	v.Due = d.Due
+	v.Type, v.Version, v.Birth, v.Due = typ, value, id, d.Due
 	if v.Due != 0 && p.mode&modeTouched != 0 {
 		_, due, _ := p.rawTouch()
 		v.Due = max(v.Due, due)
 	}
 	return true
 }
+
+// readPlain are the flags of a birth all of whose registers were written at once, and promise what they say.
+const readPlain = valueIsID | deadlineIsTop | isPlain
 
 func (t *Table) readAny(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
 	var e entry

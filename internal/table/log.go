@@ -1,8 +1,8 @@
 package table
 
 import (
-	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -10,16 +10,19 @@ import (
 // LogSize is how many dots of each origin are remembered with their keys. What is older is pulled.
 const LogSize = 8192
 
+const nameBlock = 4096 // bytes
+
 const minRing = 16 // most origins are members of the past, of which a few dots are remembered
 
 // ring remembers the keys of an origin's latest dots. It doubles, up to LogSize, as dots that it is to remember collide.
 type ring struct {
 	slots []logged
 	high  uint64
+	block []byte // where names are copied to
 }
 
-// logged is a dot and its key, flat because there are so many. The name is a string of its own:
-// a ring keeps alive no more than the names it holds.
+// logged is a dot and its key, flat because there are so many. The names lie
+// in blocks of the ring's own: it keeps nothing else alive.
 type logged struct {
 	seq   uint64 // 0: none
 	name  string
@@ -37,7 +40,20 @@ func (r *ring) note(seq uint64, k record.Key, touch bool) {
 	for !r.fits(seq) {
 		r.grow()
 	}
-	r.slots[seq%uint64(len(r.slots))] = logged{seq, k.Name, k.DB, touch}
+	r.slots[seq%uint64(len(r.slots))] = logged{seq, r.keep(k.Name), k.DB, touch}
+}
+
+// keep copies a name into a block. A block is free when the last of its names has been displaced.
+func (r *ring) keep(name string) string {
+	if len(name) == 0 {
+		return ""
+	}
+	if len(r.block)+len(name) > cap(r.block) {
+		r.block = make([]byte, 0, min(max(16*len(name), 2*cap(r.block)), nameBlock))
+	}
+	at := len(r.block)
+	r.block = append(r.block, name...)
+	return unsafe.String(&r.block[at], len(name))
 }
 
 // fits reports whether seq's slot is free, or holds a dot that is not to be remembered any more.
@@ -136,7 +152,6 @@ func (t *Table) Note(origin record.Ref, seq uint64, k record.Key) {
 	if origin == t.self || origin == 0 {
 		return
 	}
-	k.Name = strings.Clone(k.Name)
 	t.remote.mu.Lock()
 	defer t.remote.mu.Unlock()
 	r := t.remote.rings[origin]

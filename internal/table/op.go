@@ -1,8 +1,6 @@
 package table
 
 import (
-	"strings"
-
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -18,6 +16,7 @@ type op struct {
 	floor  hlc.Stamp
 	e      *entry // nil: nothing is known
 	room   *entry // what e is unpacked to
+	slot   int    // where e is in the bucket
 	was    seen   // before the operation
 	remote bool
 
@@ -35,20 +34,21 @@ func (o *op) begin(t *Table, now int64, k record.Key) {
 	o.b.mu.Lock()
 	o.at = t.clusterTime(now)
 	o.floor = t.floor(k.DB) // under the lock: a Flush that has passed this bucket is seen
-	if p := o.b.find(o.hash, k); p != nil {
-		o.take(p)
+	if o.slot = o.b.locate(o.hash, k); o.slot >= 0 {
+		o.take()
 		o.refresh()
 	}
 }
 
-// take unpacks the entry that is there.
-func (o *op) take(p *packed) {
+// take unpacks the entry in the operation's slot.
+func (o *op) take() {
 	if o.room == nil {
 		o.room = entries.Get().(*entry)
 	}
 	o.e = o.room
-	p.unpack(o.e)
-	o.e.wake = o.b.slotOf(o.hash, p).wake
+	s := &o.b.slots[o.slot]
+	s.e.unpack(o.e)
+	o.e.wake = s.wake
 }
 
 // rest gives back what the operation has borrowed.
@@ -102,7 +102,6 @@ func (t *Table) logOwn(seq uint64, k record.Key, touch bool) {
 	if seq == 0 {
 		return
 	}
-	k.Name = strings.Clone(k.Name)
 	t.own.note(seq, k, touch)
 	if t.cfg.OnWrite != nil {
 		t.cfg.OnWrite()
@@ -192,7 +191,7 @@ func (o *op) settle() {
 		o.reclass()
 		t.counts.bytes.Add(-int64(e.cost))
 		if e.packed != nil {
-			o.b.remove(o.hash, e.packed)
+			o.b.removeAt(o.slot)
 		}
 		o.e = nil
 		return
@@ -208,9 +207,9 @@ func (o *op) repack() {
 	was, cost := e.packed, int64(e.cost)
 	e.pack()
 	if o.t.counts.bytes.Add(int64(e.cost) - cost); was == nil {
-		o.b.insert(o.hash, e.packed)
+		o.slot = o.b.insert(o.hash, e.packed)
 	} else {
-		o.b.slotOf(o.hash, was).e = e.packed
+		o.b.slots[o.slot].e = e.packed
 	}
 }
 
@@ -218,7 +217,7 @@ func (o *op) repack() {
 func (o *op) schedule() {
 	if next := o.t.nextWake(o.e, o.at); next != o.e.wake {
 		o.e.wake = next
-		o.b.slotOf(o.hash, o.e.packed).wake = next
+		o.b.slots[o.slot].wake = next
 		if next < o.b.next.Load() {
 			o.b.next.Store(next)
 		}

@@ -21,6 +21,7 @@ type packed struct {
 	print uint64    // fingerprint of the state, as added to the bucket's sum
 	hash  uint64    // of the value
 	at    hlc.Stamp // the first birth's identity
+	due   int64     // its deadline
 	by    record.Ref
 	value uint32 // length
 	name  uint16 // length
@@ -34,7 +35,7 @@ const (
 	packedSize = int(unsafe.Sizeof(packed{}))
 	touchSize  = 16
 	moreSize   = 4 // the length of all further births
-	birthHead  = 27
+	birthHead  = 35
 	maxMeta    = 160 // of a birth and a tombstone
 	touchShift = 8   // a touch's deadline shares a word with the number of its birth
 )
@@ -47,8 +48,7 @@ const (
 	isWeak
 	valueIsID     // the value's version is the birth's identity
 	deadlineIsTop // the deadline's version is the value's
-	hasDue
-	isPlain // promise, latest and span follow from the deadline
+	isPlain       // promise, latest and span follow from the deadline
 	hasAbsolute
 	hasLabel // a type and an owner
 	hasTomb
@@ -87,7 +87,8 @@ func (e *entry) layout(h *packed, meta []byte) []byte {
 	if births := e.state.Births; len(births) > 0 {
 		first := &births[0]
 		h.flags = birthFlags(first) | hasBirth
-		h.at, h.by, h.hash, h.value = first.ID.At, first.ID.By, first.Value.Hash, uint32(len(first.Value.Bytes))
+		h.at, h.by, h.due = first.ID.At, first.ID.By, first.Deadline.Due
+		h.hash, h.value = first.Value.Hash, uint32(len(first.Value.Bytes))
 		meta = appendMeta(meta, h.flags, first)
 		if len(births) > 1 {
 			h.flags |= hasMore
@@ -149,8 +150,9 @@ func (p *packed) unpack(e *entry) {
 	e.name = p.text(at, int(p.name))
 	at += int(p.name)
 	if p.flags&hasBirth != 0 {
-		e.state.Births = append(e.state.Births, record.Birth{ID: record.Version{At: p.at, By: p.by}})
-		b := &e.state.Births[0]
+		e.state.Births = e.first[:1]
+		b := &e.first[0]
+		b.ID, b.Deadline.Due = record.Version{At: p.at, By: p.by}, p.due
 		owner := r.meta(p.flags, b)
 		b.Value.Hash = p.hash
 		b.Value.Owner = p.text(at, owner)

@@ -17,7 +17,6 @@ func birthFlags(b *record.Birth) (f flags) {
 	set(b.Weak, isWeak)
 	set(b.Value.Version == b.ID, valueIsID)
 	set(b.Deadline.Version == b.Value.Version, deadlineIsTop)
-	set(b.Deadline.Due != 0, hasDue)
 	set(plain(b), isPlain)
 	set(b.Absolute != 0, hasAbsolute)
 	set(b.Value.Type != 0 || b.Value.Owner != "", hasLabel)
@@ -37,7 +36,7 @@ func plainSpan(d *record.Deadline) int64 {
 	return d.Due - d.At.Millis()
 }
 
-// appendMeta appends a birth's registers, what readers need first.
+// appendMeta appends a birth's registers but its deadline, what readers need first.
 func appendMeta(b []byte, f flags, x *record.Birth) []byte {
 	d := &x.Deadline
 	if f&valueIsID == 0 {
@@ -45,9 +44,6 @@ func appendMeta(b []byte, f flags, x *record.Birth) []byte {
 	}
 	if f&deadlineIsTop == 0 {
 		b = appendVersion(b, x.Value.Version, d.Version)
-	}
-	if f&hasDue != 0 {
-		b = binary.AppendVarint(b, d.Due-d.At.Millis())
 	}
 	if f&isPlain == 0 {
 		b = binary.AppendVarint(b, d.Promise-d.Due)
@@ -81,12 +77,19 @@ func appendTomb(b []byte, t *record.Tombstone) []byte {
 type reader struct{ b []byte }
 
 func (r *reader) signed() int64 {
-	v, n := binary.Varint(r.b)
-	r.b = r.b[n:]
-	return v
+	v := r.unsigned()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 func (r *reader) unsigned() uint64 {
+	if c := r.b[0]; c < 0x80 {
+		r.b = r.b[1:]
+		return uint64(c)
+	}
+	return r.long()
+}
+
+func (r *reader) long() uint64 {
 	v, n := binary.Uvarint(r.b)
 	r.b = r.b[n:]
 	return v
@@ -97,7 +100,7 @@ func (r *reader) version(from record.Version) record.Version {
 	return record.Version{At: at, By: record.Ref(r.unsigned())}
 }
 
-// shown reads what readers need of a birth: all up to the length of its owner.
+// shown reads what readers need of a birth, whose deadline is known: all up to the length of its owner.
 func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value record.Version, typ uint8, owner int) {
 	value = id
 	if f&valueIsID == 0 {
@@ -106,9 +109,6 @@ func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value re
 	d.Version = value
 	if f&deadlineIsTop == 0 {
 		d.Version = r.version(value)
-	}
-	if f&hasDue != 0 {
-		d.Due = d.At.Millis() + r.signed()
 	}
 	d.Promise = d.Due
 	if f&isPlain == 0 {
@@ -126,6 +126,7 @@ func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value re
 func (r *reader) meta(f flags, x *record.Birth) (owner int) {
 	x.Value.Version, x.Value.Type, owner = r.shown(f, x.ID, &x.Deadline)
 	x.Weak = f&isWeak != 0
+	x.Absolute = 0
 	x.Seq = r.unsigned()
 	x.Span, x.Latest = plainSpan(&x.Deadline), x.Deadline.Due
 	if f&isPlain == 0 {
@@ -162,6 +163,7 @@ func appendMore(b []byte, births []record.Birth) []byte {
 		b = binary.LittleEndian.AppendUint16(b, uint16(f))
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.ID.At))
 		b = binary.LittleEndian.AppendUint32(b, uint32(x.ID.By))
+		b = binary.LittleEndian.AppendUint64(b, uint64(x.Deadline.Due))
 		b = binary.LittleEndian.AppendUint64(b, x.Value.Hash)
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(x.Value.Bytes)))
 		b = append(b, 0) // meta's length, known when it is written
@@ -182,8 +184,9 @@ func readMore(births []record.Birth, b []byte) []record.Birth {
 			At: hlc.Stamp(binary.LittleEndian.Uint64(b[2:])),
 			By: record.Ref(binary.LittleEndian.Uint32(b[10:])),
 		}}
-		x.Value.Hash = binary.LittleEndian.Uint64(b[14:])
-		value, meta := int(binary.LittleEndian.Uint32(b[22:])), int(b[26])
+		x.Deadline.Due = int64(binary.LittleEndian.Uint64(b[14:]))
+		x.Value.Hash = binary.LittleEndian.Uint64(b[22:])
+		value, meta := int(binary.LittleEndian.Uint32(b[30:])), int(b[34])
 		r := reader{b[birthHead : birthHead+meta]}
 		owner := r.meta(f, &x)
 		b = b[birthHead+meta:]

@@ -112,7 +112,8 @@ func (b *bucket) nextWake() int64 {
 // wakeUp looks at an entry for which something is due.
 func (t *Table) wakeUp(b *bucket, now int64, due slot) {
 	o := op{t: t, b: b, hash: due.hash, now: now, at: t.clusterTime(now), floor: t.floor(due.e.db)}
-	o.take(due.e)
+	o.slot = b.indexOf(due.hash, due.e)
+	o.take()
 	o.was = o.seen()
 	if o.e.class == session && !o.visible() {
 		o.hide()
