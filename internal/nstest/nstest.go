@@ -31,6 +31,7 @@ type Net struct {
 // rules is what host i drops of what it receives.
 type rules struct {
 	lossPerMille int
+	noMulticast  bool
 	blocked      map[int]bool
 }
 
@@ -43,7 +44,7 @@ func Run(t *testing.T, hosts int, body func(t *testing.T, n *Net)) {
 	case err == nil:
 		_ = unix.Close(probe)
 		requireTools(t)
-		body(t, build(t, hosts))
+		body(t, New(t, hosts))
 	case os.Getenv(insideVariable) != "":
 		t.Fatalf("no namespaces inside unshare -Urn either: %v", err)
 	default:
@@ -86,6 +87,15 @@ func again(t *testing.T) {
 	}
 }
 
+// Possible tells whether this process may make namespaces; else a program runs itself again inside `unshare -Urn`.
+func Possible() bool {
+	probe, err := newNamespace()
+	if err != nil {
+		return false
+	}
+	return unix.Close(probe) == nil
+}
+
 // newNamespace makes a network namespace on a thread that ends with it; the descriptor keeps it.
 func newNamespace() (fd int, err error) {
 	done := make(chan struct{})
@@ -100,7 +110,8 @@ func newNamespace() (fd int, err error) {
 	return fd, err
 }
 
-func build(t *testing.T, hosts int) *Net {
+// New builds a Net where this process may make namespaces. It goes with the end of t.
+func New(t testing.TB, hosts int) *Net {
 	t.Helper()
 	if hosts < 1 || hosts > MaxHosts {
 		t.Fatalf("%d hosts: a Net has 1 to %d", hosts, MaxHosts)
@@ -154,7 +165,7 @@ func running(fd int, name string) (yes bool) {
 // port is the bridge's end of host i's cable.
 func port(i int) string { return fmt.Sprintf("v%d", i) }
 
-func namespace(t *testing.T) int {
+func namespace(t testing.TB) int {
 	t.Helper()
 	fd, err := newNamespace()
 	if err != nil {
@@ -221,6 +232,13 @@ func (n *Net) Loss(i int, percent float64) {
 	n.apply(i)
 }
 
+// Multicast makes host i deaf to IP multicast, as behind a switch without querier, or ends it; unicast passes.
+func (n *Net) Multicast(i int, passes bool) {
+	n.t.Helper()
+	n.rules[i].noMulticast = !passes
+	n.apply(i)
+}
+
 // Block makes host i deaf to the given hosts, on every protocol, in addition to those blocked before. One way only.
 func (n *Net) Block(i int, from ...int) {
 	n.t.Helper()
@@ -274,6 +292,9 @@ func (n *Net) apply(i int) {
 	s.WriteString("table inet nstest\ndelete table inet nstest\ntable inet nstest {\nchain in {\ntype filter hook input priority 0;\n")
 	if p := n.rules[i].lossPerMille; p > 0 {
 		fmt.Fprintf(&s, "meta l4proto udp numgen random mod 1000 < %d drop\n", p)
+	}
+	if n.rules[i].noMulticast {
+		s.WriteString("ip daddr 224.0.0.0/4 drop\nmeta l4proto udp ip6 daddr ff00::/8 drop\n")
 	}
 	for k := range n.hosts {
 		if n.rules[i].blocked[k] {

@@ -52,14 +52,33 @@ func reach(t *testing.T, n *Net, i, k int, addr netip.Addr) {
 // hears sends count datagrams from host 1 to host 0 and tells how many came.
 func hears(t *testing.T, n *Net, count int) (heard int) {
 	t.Helper()
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.Addr4(0), 4444))
+	return hearsAt(t, n, count, to, func() (*net.UDPConn, error) { return net.ListenUDP("udp", to) })
+}
+
+// hearsGroup is hears by multicast.
+func hearsGroup(t *testing.T, n *Net, count int) (heard int) {
+	t.Helper()
+	group := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 4444}
+	return hearsAt(t, n, count, group, func() (*net.UDPConn, error) {
+		eth0, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return nil, err
+		}
+		return net.ListenMulticastUDP("udp4", eth0, group)
+	})
+}
+
+func hearsAt(t *testing.T, n *Net, count int, to *net.UDPAddr, listen func() (*net.UDPConn, error)) (heard int) {
+	t.Helper()
 	var in, out *net.UDPConn
 	var err error
-	n.Do(0, func() { in, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.Addr4(0), 0))) })
+	n.Do(0, func() { in, err = listen() })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	n.Do(1, func() { out, err = net.DialUDP("udp", nil, in.LocalAddr().(*net.UDPAddr)) })
+	n.Do(1, func() { out, err = net.DialUDP("udp", nil, to) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +120,16 @@ func TestLossBlocksAndCables(t *testing.T) {
 		check("without cable", 0, 0)
 		n.Cable(0, true)
 		check("plugged in again", 200, 200)
+		n.Output(1, "ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
+		n.Multicast(0, false)
+		check("deaf to multicast", 200, 200)
+		if got := hearsGroup(t, n, 100); got != 0 {
+			t.Errorf("deaf to multicast: %d of 100 datagrams to the group came", got)
+		}
+		n.Multicast(0, true)
+		if got := hearsGroup(t, n, 100); got != 100 {
+			t.Errorf("by multicast again: %d of 100 datagrams came", got)
+		}
 	})
 }
 

@@ -91,6 +91,9 @@ func (p *Process) Stop(t testing.TB, signal os.Signal) int {
 // Signal sends it a signal and waits for nothing.
 func (p *Process) Signal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
 
+// PID is its number; it may have ended.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Running reports whether it has not ended.
 func (p *Process) Running() bool {
 	select {
