@@ -25,10 +25,15 @@ var built struct {
 // Main runs the tests of a package that uses Binary, and removes the binary afterwards: call it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
+	Remove()
+	os.Exit(code)
+}
+
+// Remove removes the binary, for a program that ends otherwise.
+func Remove() {
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)
 	}
-	os.Exit(code)
 }
 
 // BinaryVariable names a sessioncast built before. Binary sets it for tests that run themselves again inside unshare,
