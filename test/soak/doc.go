@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command soak runs real daemons in network namespaces under load, with faults drawn from a seed, for as long as asked,
 // and follows every acknowledged write and every logout.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -174,22 +176,4 @@ func (f *fake) destroy(node int, key string) {
 			n[key] = &entry{value: e.value, due: e.due, ttl: e.ttl, gone: true}
 		}
 	}
-}
-
-// forget is the death of a node.
-func (f *fake) forget(i int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.nodes[i] = map[string]*entry{}
-	f.down[i] = true
-}
-
-// rejoin brings it back with what another holds.
-func (f *fake) rejoin(i, from int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for key, e := range f.nodes[from] {
-		f.nodes[i][key] = e
-	}
-	delete(f.down, i)
 }
