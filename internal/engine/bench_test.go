@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -20,6 +21,8 @@ type bench struct {
 	nodes []*benchNode
 	drop  func(from, to int, typ wire.Type, f Frame) bool
 	mode  Mode // of nodes that start
+
+	noStreams bool // every fetch fails
 }
 
 type benchNode struct {
@@ -130,6 +133,10 @@ func (b *bench) deliver(from int, f Frame) {
 
 // transfer carries out a fetch at once.
 func (b *bench) transfer(n *benchNode, f Fetch) {
+	if b.noStreams {
+		n.m.Step(b.now, FetchDone{ID: f.ID, Err: errors.New("no way for streams")})
+		return
+	}
 	for _, d := range b.nodes {
 		if d.addr != f.To {
 			continue

@@ -189,3 +189,27 @@ func TestTablesThatDifferUnderEqualVectorsAreHealed(t *testing.T) {
 		t.Error("nobody told of it")
 	}
 }
+
+// Failed transfers are tried again after longer and longer; that a donor is there again ends the wait.
+func TestADonorThatComesBackIsAskedAtOnce(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	cut := func(_, _ int, _ wire.Type, _ Frame) bool { return true }
+	b.drop = cut
+	for i := range ringDots + 1000 {
+		b.put(0, fmt.Sprint("s", i), "x")
+	}
+	b.settle()
+	b.noStreams, b.drop = true, nil
+	b.run(time.Minute)
+	if b.nodes[1].m.join.wait < 20*time.Second {
+		t.Fatalf("the wait is %v after a minute of failures", b.nodes[1].m.join.wait)
+	}
+	b.drop = cut
+	b.run(10 * time.Second) // each is dead to the other
+	b.noStreams, b.drop = false, nil
+	b.run(2 * time.Second)
+	for i := range ringDots + 1000 {
+		b.want(fmt.Sprint("s", i), "x")
+	}
+}

@@ -20,6 +20,7 @@ type join struct {
 	lastID  uint64
 	retryAt time.Time
 	wait    time.Duration
+	noRoom  bool // what the wait is for: not a donor, but room
 }
 
 // fetch is a transfer under way.
@@ -37,6 +38,13 @@ type fetch struct {
 
 // blind reports whether this node knows nothing yet and nobody tells it: it asks for no repairs.
 func (j *join) blind() bool { return j.state == wire.Joining && j.fetch == nil }
+
+// donorCame ends the wait after failed transfers: whoever failed then may be there again.
+func (j *join) donorCame() {
+	if !j.noRoom {
+		j.retryAt, j.wait = time.Time{}, 0
+	}
+}
 
 func (j *join) helloNow(now time.Time) { j.hellos, j.helloAt = 0, now }
 
@@ -65,7 +73,6 @@ func (m *Machine) pollJoin() {
 	if m.due(j.helloAt) {
 		m.sendHello()
 	}
-	defer m.issueFetch()
 	if j.state != wire.Joining || j.fetch != nil || m.now.Before(j.retryAt) {
 		return
 	}
@@ -185,6 +192,7 @@ func (m *Machine) startFetch(f *fetch) {
 	}
 }
 
+// issueFetch hands out the transfer that this Poll, or a Step before it, decided on.
 func (m *Machine) issueFetch() {
 	f := m.join.fetch
 	if f == nil || f.issued {
@@ -248,6 +256,7 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 		return
 	}
 	m.endFetch()
+	j.noRoom = in.NoRoom
 	j.wait = min(max(2*j.wait, fetchRetryMin), fetchRetryMax)
 	j.retryAt = m.now.Add(j.wait)
 }

@@ -170,6 +170,7 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollHeart()
 	m.pollReach()
 	m.pollLeave()
+	m.issueFetch()
 	m.fanOut()
 	out.Events = append(out.Events, m.events...)
 	m.events = m.events[:0]

@@ -211,6 +211,9 @@ func (m *Machine) setState(p *peer, s wire.MemberState) {
 		m.tellState(p)
 	}
 	m.acks.recheck = true // whose confirmation counts has changed
+	if s == wire.Synced {
+		m.join.donorCame()
+	}
 	if s == wire.Dead && !p.left {
 		m.callLater(p.addr, m.now.Add(keepDead))
 	}
