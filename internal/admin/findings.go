@@ -56,10 +56,7 @@ func (r *Reading) loadFindings() (list []Finding) {
 			list = append(list, Finding{key, fmt.Sprintf(format, Count(count, what))})
 		}
 	}
-	if full := r.fullPct(); full >= fullWarn {
-		list = append(list, Finding{"full", fmt.Sprintf(
-			"Memory for sessions is %d %% full: new sessions are refused at 100 %%. Raise --max-memory on every node.", full)})
-	}
+	list = append(list, r.fullFindings()...)
 	list = append(list, r.ackFindings()...)
 	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",
 		"The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")

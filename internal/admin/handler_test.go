@@ -50,8 +50,11 @@ func TestReadinessFollowsTheNode(t *testing.T) {
 		{"starting", func(r *Reading) { r.State = 0 }, 503, "starting"},
 		{"joining", func(r *Reading) { r.State = wire.Joining }, 503, "fetching"},
 		{"leaving", func(r *Reading) { r.State = wire.Leaving }, 503, "leaving"},
-		{"full", func(r *Reading) { r.Counts.Table.NoRoom = 1 }, 503, "memory is full"},
-		{"full, but not lately", func(r *Reading) { r.Counts.Table.NoRoom, r.Before.Table.NoRoom = 1, 1 }, 200, ""},
+		{"lacking for want of room", func(r *Reading) { r.Full.Lacks = noon.Add(-time.Second) }, 503, "memory is full: sessions of other nodes found no room"},
+		{"full", func(r *Reading) { r.Counts.Table.Bytes, r.Counts.Table.Limit = 1101, 1000 }, 503, "memory is full"},
+		{"nearly full", func(r *Reading) { r.Counts.Table.Bytes, r.Counts.Table.Limit = 1090, 1000 }, 200, ""},
+		{"others nearly full", func(r *Reading) { r.Full.Crowded = true }, 200, ""},
+		{"full, but not lately", func(r *Reading) { r.Counts.Table.NoRoom = 1 }, 200, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := healthy()

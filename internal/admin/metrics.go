@@ -69,6 +69,9 @@ func (e emitter) node(r *Reading) {
 	e.gauge("acks_degraded", "1 when writes return, or would, without the confirmations that --ack asks for.", boolean(r.degraded() != ""))
 	e.gauge("acks_unconfirmed_ratio", "Share of the last minute's waiting writes that returned unconfirmed.", r.Acks.Minute.Share())
 	e.gauge("acks_answering_peers", "Synced peers that confirm writes lately.", float64(r.Acks.Listening))
+	e.gauge("full_ratio", "Share of the memory limit in use; new sessions are refused from 0.95 on.", float64(r.fullPct())/100)
+	e.gauge("full_crowded", "1 when most members are nearly full, so that no new sessions are made here.", boolean(r.Full.Crowded))
+	e.gauge("full_lacking", "1 when this node lacks sessions of others for want of room.", boolean(!r.Full.Lacks.IsZero()))
 	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
 }
 

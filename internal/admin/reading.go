@@ -39,6 +39,7 @@ type Reading struct {
 	Strange []netip.Addr    // who uses another cluster key
 
 	Acks   engine.AckHealth
+	Full   engine.FullHealth
 	Counts Counts
 	Stream stream.Stats
 	Moved  transfer.Stats
@@ -104,8 +105,10 @@ func (r *Reading) unready() string {
 		return "fetching the sessions of the cluster"
 	case r.State == wire.Leaving:
 		return "leaving the cluster"
-	case r.fullPct() >= fullUnready || r.Counts.Table.NoRoom > r.Before.Table.NoRoom:
+	case !r.Full.Lacks.IsZero():
 		return "memory is full: sessions of other nodes found no room here"
+	case r.fullPct() >= fullUnready:
+		return "memory is full: there is no room for sessions of other nodes"
 	}
 	return ""
 }

@@ -30,7 +30,7 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Members[2].Left = wire.Dead, true },
 			"2 of 2 members synced, 18,204 sessions, no loss."},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = 5 << 30 },
-			"3 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: sessions of other nodes found no room here."},
+			"3 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: there is no room for sessions of other nodes."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := healthy()
@@ -54,6 +54,8 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"insecure", func(r *Reading) { r.Insecure = true }, "--insecure is on"},
 		{"key 10.0.1.9", func(r *Reading) { r.Strange = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, "10.0.1.9 uses another cluster key"},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = r.Counts.Table.Limit / 1000 * 975 }, "97 % full"},
+		{"full", func(r *Reading) { r.Full.Crowded, r.Full.Nearly = true, 2 }, "nearly full on 2 members of the cluster"},
+		{"full", func(r *Reading) { r.Full.Lacks = noon.Add(-90 * time.Second) }, "for 1 min this node has lacked sessions of others"},
 		{"acks", func(r *Reading) {
 			r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 1_512, Unconfirmed: 1_000}
 		}, "For 30 s, writes have returned before --ack 1 peers had confirmed them (1,000 of 1,512 in the last minute)"},

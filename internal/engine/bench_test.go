@@ -150,7 +150,7 @@ func (b *bench) transfer(n *benchNode, f Fetch) {
 		n.m.Step(b.now, FetchStarted{ID: f.ID, Offer: offer})
 		enc := wire.NewEncoder(d.m.origins, d.m.self)
 		dec := wire.Decoder{Origins: n.m.origins}
-		cursor, done := f.Cursor, false
+		cursor, done, noRoom := f.Cursor, false, false
 		for !done {
 			cursor, done = d.table.Chunk(cursor, 1<<18, nil, func(k record.Key, s *record.State) {
 				it := wire.Item{Kind: wire.KindState, Key: k, State: *s}
@@ -158,10 +158,10 @@ func (b *bench) transfer(n *benchNode, f Fetch) {
 				if err := dec.ParseItem(enc.AppendItem(nil, &it), &into); err != nil {
 					b.t.Fatal(err)
 				}
-				n.table.Merge(b.now.UnixMilli(), into.Key, &into.State)
+				noRoom = n.table.Merge(b.now.UnixMilli(), into.Key, &into.State) == table.NoRoom || noRoom
 			})
 		}
-		n.m.Step(b.now, FetchDone{ID: f.ID})
+		n.m.Step(b.now, FetchDone{ID: f.ID, NoRoom: noRoom})
 	}
 }
 

@@ -13,9 +13,6 @@ func (m *Machine) checkGap(o *origin) {
 		return
 	}
 	if o.missing() == 0 {
-		if !o.nackAt.IsZero() {
-			m.full = shortage{}
-		}
 		m.endGap(o)
 		return
 	}
@@ -66,20 +63,6 @@ func (m *Machine) pollGaps() {
 		m.count.NacksOut++
 		frame, _, _ := m.encoder.AppendNack(m.begin(wire.TypeNack, a.to.dest()), m.stamp(), &a.nack, m.room())
 		m.finish(a.to.dest(), frame)
-	}
-}
-
-// shortage is how long a node without room for others' records asks for none: what it has no room for would only come
-// and be thrown away again.
-type shortage struct {
-	until time.Time
-	wait  time.Duration
-}
-
-func (s *shortage) refused(now time.Time) {
-	if !now.Before(s.until) {
-		s.wait = min(max(2*s.wait, fullRetryMin), fullRetryMax)
-		s.until = now.Add(s.wait)
 	}
 }
 

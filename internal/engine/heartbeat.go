@@ -39,6 +39,7 @@ func (m *Machine) pollHeart() {
 		m.fullBeat()
 		m.adaptPace()
 		m.tryDeaf()
+		m.weighMemory()
 		return
 	}
 	if !m.due(h.tailAt) {
@@ -153,6 +154,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	p.beats++
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash = h.DeadHash
+	m.judgeCrowd()
 	p.offset = time.Duration(h.WallMillis-m.wall()) * time.Millisecond
 	m.setSaid(p, h.State)
 	for i := range h.Vectors {
@@ -227,7 +229,7 @@ func (m *Machine) adaptPace() {
 // a peer's write may stand between its vector and its root.
 func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	all, _ := m.vectorHash()
-	if h.State != wire.Synced || m.join.state != wire.Synced || h.VectorHash != all ||
+	if h.State != wire.Synced || m.join.state != wire.Synced || !m.full.since.IsZero() || h.VectorHash != all ||
 		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.table.Root() {
 		p.mismatches = 0
 		return

@@ -251,6 +251,9 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 		return
 	}
 	m.count.FetchesFailed++
+	if in.NoRoom {
+		m.full.refused(m.now)
+	}
 	if f.donor = m.donor(f.tried); f.donor != nil && !in.NoRoom {
 		m.startFetch(f)
 		return

@@ -170,6 +170,13 @@ func (n *Node) AckHealth() engine.AckHealth {
 	return n.core.machine.AckHealth(time.Now())
 }
 
+// FullHealth tells how far memory limits what this node takes.
+func (n *Node) FullHealth() engine.FullHealth {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.FullHealth(time.Now())
+}
+
 // OtherKeys lists the addresses from which frames under another cluster key came within the last minute.
 func (n *Node) OtherKeys() []netip.Addr {
 	n.core.Lock()

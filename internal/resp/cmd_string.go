@@ -229,17 +229,35 @@ func getdelCommand(c *client, argv [][]byte) {
 	c.answer(res.Before, res.Existed)
 }
 
-// msetCommand writes one key after another: should the table refuse one, those before it stay written.
+// msetCommand writes all keys or, where one is refused or there is no room for all, none.
 func msetCommand(c *client, argv [][]byte) {
 	if len(argv)%2 == 0 {
 		c.fail(commands["mset"].arityError())
 		return
 	}
+	if err := c.weighAll(argv[1:]); err != nil {
+		c.failed(err)
+		return
+	}
 	for i := 1; i < len(argv); i += 2 {
-		if _, err := c.put(argv[i], &table.Write{Value: argv[i+1], Due: c.s.defaultDue()}); err != nil {
+		if _, err := c.put(argv[i], &table.Write{Value: argv[i+1], Due: c.s.defaultDue(), Weighed: true}); err != nil {
 			c.failed(err)
 			return
 		}
 	}
 	c.ok()
+}
+
+// weighAll says why keys and values in pairs cannot all be written. Only what another node does between this and the writes can
+// refuse one of them still.
+func (c *client) weighAll(pairs [][]byte) error {
+	var room table.Room
+	for i := 0; i+1 < len(pairs); i += 2 {
+		k := c.key(pairs[i])
+		w := table.Write{Value: pairs[i+1], Explicit: c.knowsMissing(k)}
+		if err := c.s.cfg.Table.Weigh(c.s.wallMS, k, &w, &room); err != nil {
+			return err
+		}
+	}
+	return c.s.cfg.Table.Fits(&room)
 }

@@ -87,7 +87,7 @@ func (o *op) hasRoom(in *record.State) bool {
 	if limit <= 0 || len(in.Births) == 0 {
 		return true
 	}
-	limit = limit/100*remoteLimitPercent + limit%100*remoteLimitPercent/100
+	limit = percentOf(limit, remoteLimitPercent)
 	used := o.t.counts.bytes.Load()
 	if used+atMost(len(o.k.Name), len(in.Births), valueBytes(in)) <= limit {
 		return true

@@ -59,6 +59,7 @@ type Table struct {
 	quarantine atomic.Bool
 	aheadMS    atomic.Int64 // of the median of the peers' clocks
 	closed     atomic.Bool
+	crowded    atomic.Bool // most members are nearly full
 
 	own     ownLog
 	remote  remoteLogs

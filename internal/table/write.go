@@ -37,6 +37,7 @@ type Write struct {
 	Due        int64
 	Life       LifeMode
 	NeedBefore bool // fill Result.Before
+	Weighed    bool // there is room: the caller asked, by Weigh and Fits
 }
 
 // Result is what became of a local operation.
@@ -104,10 +105,22 @@ func (o *op) put(w *Write, res *Result) error {
 
 // admit checks the hold and the memory limit.
 func (o *op) admit(w *Write, exists bool) error {
+	if err := o.checkHold(w, exists); err != nil || w.Weighed {
+		return err
+	}
+	return o.t.fits(o.growth(w, exists), !exists)
+}
+
+func (o *op) checkHold(w *Write, exists bool) error {
 	if !exists && w.upsert() && o.e != nil && o.t.cfg.Clock.Read(o.now) <= o.e.state.Tomb.Hold {
 		o.t.counts.held.Add(1)
 		return ErrDestroyed
 	}
+	return nil
+}
+
+// growth is what the write adds to the bytes counted.
+func (o *op) growth(w *Write, exists bool) int64 {
 	var grow int64
 	switch {
 	case exists:
@@ -122,11 +135,7 @@ func (o *op) admit(w *Write, exists bool) error {
 	default:
 		grow = atMost(len(o.k.Name), 1, len(w.Value)+len(w.Owner))
 	}
-	if limit := o.t.cfg.MaxBytes; limit > 0 && grow > 0 && o.t.counts.bytes.Load()+grow > limit {
-		o.t.counts.refused.Add(1)
-		return ErrFull
-	}
-	return nil
+	return grow
 }
 
 func (w *Write) upsert() bool { return w.If == Always && !w.Explicit }

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+// limit makes node i anew with so much memory.
+func (b *bench) limit(i int, bytes int64) {
+	b.nodes[i].maxBytes = bytes
+	b.restart(b.nodes[i])
+}
+
+// fill makes n sessions of some size at node i, with time for each to spread, and returns how many were refused for want of room.
+func (b *bench) fill(i, n, size int) (refused int) {
+	for s := range n {
+		_, err := b.nodes[i].table.Put(b.now.UnixMilli(), key(fmt.Sprintf("%d of %d", s, i)), &table.Write{
+			Value: []byte(strings.Repeat("x", size)), Due: b.now.Add(time.Hour).UnixMilli(),
+		})
+		switch {
+		case errors.Is(err, table.ErrFull):
+			refused++
+		case err != nil:
+			b.t.Fatal(err)
+		}
+		b.run(time.Millisecond)
+	}
+	return refused
+}
+
+// "members advertise fullness; a local create is refused with an error while this node or most members are above 95 %"
+func TestNewSessionsAreRefusedWhereMostMembersAreNearlyFull(t *testing.T) {
+	b := newBench(t, 3)
+	for i := range b.nodes {
+		b.limit(i, 1_000_000)
+	}
+	b.limit(0, 0)
+	b.run(2 * time.Second)
+	b.put(0, "there before", "1")
+	b.fill(1, 400, 4000) // which stops at 95 % there
+	b.run(1200 * time.Millisecond)
+	if full := b.nodes[2].table.StatsFull(); full < 90 || full > 100 {
+		t.Fatalf("node 3 is %d %% full", full)
+	}
+	for b.nodes[1].table.StatsFull() < crowdedPercent { // the rest grows to the limit
+		b.put(1, "0 of 1", strings.Repeat("x", len(b.get(1, "0 of 1"))+1000))
+		b.settle()
+	}
+	b.run(1200 * time.Millisecond)
+	_, err := b.nodes[0].table.Put(b.now.UnixMilli(), key("new"), &table.Write{})
+	if !errors.Is(err, table.ErrFull) || !errors.Is(err, table.ErrCrowded) {
+		t.Errorf("a new session on a node with room while two of three are nearly full: %v", err)
+	}
+	if h := b.nodes[0].m.FullHealth(b.now); !h.Crowded || h.Nearly != 2 {
+		t.Errorf("health %+v", h)
+	}
+	b.put(0, "there before", strings.Repeat("larger", 100)) // who is there goes on
+	if _, err := b.nodes[0].table.Destroy(b.now.UnixMilli(), key("there before"), true); err != nil {
+		t.Errorf("a logout: %v", err)
+	}
+	for s := range 100 {
+		if _, err := b.nodes[1].table.Destroy(b.now.UnixMilli(), key(fmt.Sprintf("%d of 1", s)), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run(2500 * time.Millisecond)
+	b.put(0, "new", "1")
+	b.settle()
+	b.want("new", "1")
+}
+
+// "remote records are accepted to 110 %, beyond that the node is unready, leaves the fingerprint comparison, and pulls later"
+func TestAFullNodeLeavesTheComparisonAndPullsWhenThereIsRoom(t *testing.T) {
+	for _, n := range []int{250, ringDots + 500} { // asked for one by one, and pulled over a stream
+		b := newBench(t, 2)
+		size := 1_000_000 / n
+		b.limit(1, 400_000+int64(n)*250)
+		b.run(2 * time.Second)
+		full := b.nodes[1]
+		for i := 0; i < n; i += 50 {
+			for j := range 50 {
+				b.put(0, fmt.Sprint("s", i+j), strings.Repeat("x", size))
+			}
+			b.settle()
+		}
+		b.run(10 * time.Second)
+		if h := full.m.FullHealth(b.now); h.Lacks.IsZero() || full.table.StatsFull() > 110 {
+			t.Fatalf("%d sessions: %d %% full, health %+v", n, full.table.StatsFull(), h)
+		}
+		for range 10 {
+			b.sweep()
+			b.run(time.Second)
+		}
+		if d := full.m.Counters().Divergences + b.nodes[0].m.Counters().Divergences; d > 0 {
+			t.Errorf("%d sessions: %d divergences of a node that has no room", n, d)
+		}
+		for i := range n * 9 / 10 {
+			if _, err := b.nodes[0].table.Destroy(b.now.UnixMilli(), key(fmt.Sprint("s", i)), false); err != nil {
+				t.Fatal(err)
+			}
+			if i%50 == 0 {
+				b.settle()
+			}
+		}
+		b.run(3 * time.Second)
+		if full.table.Root() != b.nodes[0].table.Root() {
+			t.Errorf("%d sessions: three seconds after there was room, at %d %%, it lacks some still: %d of %d", n,
+				full.table.StatsFull(), full.table.Len(0), b.nodes[0].table.Len(0))
+		}
+		b.run(2 * time.Second)
+		if h := full.m.FullHealth(b.now); !h.Lacks.IsZero() {
+			t.Errorf("%d sessions: it says that it lacks some: %+v", n, h)
+		}
+	}
+}
