@@ -76,10 +76,10 @@ func TestNewSessionsAreRefusedWhereMostMembersAreNearlyFull(t *testing.T) {
 
 // "remote records are accepted to 110 %, beyond that the node is unready, leaves the fingerprint comparison, and pulls later"
 func TestAFullNodeLeavesTheComparisonAndPullsWhenThereIsRoom(t *testing.T) {
-	for _, n := range []int{250, ringDots + 500} { // asked for one by one, and pulled over a stream
+	for n, limit := range map[int]int64{250: 400_000, ringDots + 500: 5_000_000} { // asked for one by one, and pulled over a stream
 		b := newBench(t, 2)
-		size := 1_000_000 / n
-		b.limit(1, 400_000+int64(n)*250)
+		const size = 4000
+		b.limit(1, limit)
 		b.run(2 * time.Second)
 		full := b.nodes[1]
 		for i := 0; i < n; i += 50 {
