@@ -12,7 +12,7 @@ func (l *Link) Advice() []string {
 	if asked, got := l.ReceiveBuffer(); got < asked {
 		out = append(out, bufferAdvice(asked, got))
 	}
-	if isSSMRange(l.resolved.Group.Addr().As16()) && l.resolved.V6 {
+	if !l.resolved.Unicast && isSSMRange(l.resolved.Group.Addr().As16()) && l.resolved.V6 {
 		out = append(out, fmt.Sprintf("group %s lies in ffbx::/32, which RFC 7371 counts as source-specific: routers and some"+
 			" switches do not forward it; --cluster NAME derives a group that they do", l.resolved.Group.Addr()))
 	}
@@ -42,6 +42,9 @@ func (l *Link) FirewallLines() []string {
 		control = "icmpv6 type { mld-listener-query, mld-listener-report, mld2-listener-report," +
 			" nd-neighbor-solicit, nd-neighbor-advert, packet-too-big }"
 	}
+	if l.resolved.V6 && l.resolved.Unicast {
+		control = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, packet-too-big }"
+	}
 	group, own, name := l.resolved.Group, l.Addr(), l.resolved.Interface.Name
 	nft := func(rule string) string {
 		return fmt.Sprintf("nft add rule inet filter input iifname %q %s accept", name, rule)
@@ -52,16 +55,22 @@ func (l *Link) FirewallLines() []string {
 	to := func(proto string, a netip.AddrPort) string {
 		return fmt.Sprintf("-d %s -p %s --dport %d", a.Addr(), proto, a.Port())
 	}
-	return []string{
-		nft("ct state established,related"),
-		nft(control),
-		nft(fmt.Sprintf("%s daddr %s udp dport %d", family, group.Addr(), group.Port())),
-		nft(fmt.Sprintf("%s daddr %s udp dport %d", family, own.Addr(), own.Port())),
-		nft(fmt.Sprintf("%s daddr %s tcp dport %d", family, own.Addr(), own.Port())),
-		ipt("-m conntrack --ctstate ESTABLISHED,RELATED"),
-		ipt("-p " + membership),
-		ipt(to("udp", group)),
-		ipt(to("udp", own)),
-		ipt(to("tcp", own)),
+	mine := func(proto string) string {
+		return nft(fmt.Sprintf("%s daddr %s %s dport %d", family, own.Addr(), proto, own.Port()))
 	}
+	lines := []string{nft("ct state established,related")}
+	if !l.resolved.Unicast || l.resolved.V6 {
+		lines = append(lines, nft(control))
+	}
+	if !l.resolved.Unicast {
+		lines = append(lines, nft(fmt.Sprintf("%s daddr %s udp dport %d", family, group.Addr(), group.Port())))
+	}
+	lines = append(lines, mine("udp"), mine("tcp"), ipt("-m conntrack --ctstate ESTABLISHED,RELATED"))
+	if !l.resolved.Unicast || l.resolved.V6 {
+		lines = append(lines, ipt("-p "+membership))
+	}
+	if !l.resolved.Unicast {
+		lines = append(lines, ipt(to("udp", group)))
+	}
+	return append(lines, ipt(to("udp", own)), ipt(to("tcp", own)))
 }

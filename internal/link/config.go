@@ -25,6 +25,16 @@ var (
 	defaultGroupV6 = netip.MustParseAddr("ffbe::43")
 )
 
+// Multicast says whether a Link needs the group.
+type Multicast uint8
+
+// The zero value needs it.
+const (
+	MulticastNeeded  Multicast = iota
+	MulticastIfThere           // does without where the interface cannot
+	MulticastOff               // opens no socket for it
+)
+
 // Config says which sockets to open. The zero value is the original's default: 228.0.0.5:4000 on the first usable
 // interface.
 type Config struct {
@@ -36,6 +46,7 @@ type Config struct {
 	HopLimit      int        // of multicast datagrams; 0: 1; negative: 0, they stay on this host
 	Cluster       string     // a name from which a group is derived where Group is zero
 	ReceiveBuffer int        // bytes asked of the kernel; 0: 8 MiB
+	Multicast     Multicast  // whether the group is needed
 
 	// OnChange is told, in a sentence, when the interface goes, comes back or is joined again; from a goroutine of
 	// Receive, which waits for it. May be nil.

@@ -8,6 +8,8 @@ import (
 var (
 	// ErrNoInterface says that no interface could be chosen; its message says what to do.
 	ErrNoInterface = errors.New("no usable network interface")
+	// ErrNoMulticast is an ErrNoInterface where one would do that need not carry multicast.
+	ErrNoMulticast = fmt.Errorf("%w for multicast", ErrNoInterface)
 	// ErrPortTaken says that every port a node may use on this host is held by somebody else.
 	ErrPortTaken = errors.New("port taken")
 	// ErrTooLarge is what a SizeError is.

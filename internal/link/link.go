@@ -31,11 +31,12 @@ type Link struct {
 	system        System
 	onChange      func(string)
 	watchInterval time.Duration
+	mayDoWithout  bool // multicast
 
-	group    *net.UDPConn // bound to the group: hears it and nothing else
+	group    *net.UDPConn // bound to the group: hears it and nothing else; nil without multicast
 	unicast  *net.UDPConn // bound to the own address: hears unicast, sends everything
 	listener net.Listener
-	readers  [2]*reader
+	readers  []*reader
 	sender   *sender
 
 	gotBuffer int
@@ -52,7 +53,8 @@ func Open(c Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{resolved: r, system: c.system(), onChange: c.OnChange, watchInterval: c.watchInterval, closed: make(chan struct{})}
+	l := &Link{resolved: r, system: c.system(), onChange: c.OnChange, watchInterval: c.watchInterval, closed: make(chan struct{}),
+		mayDoWithout: c.Multicast == MulticastIfThere}
 	if l.watchInterval == 0 {
 		l.watchInterval = watchInterval
 	}
@@ -65,25 +67,51 @@ func Open(c Config) (*Link, error) {
 }
 
 func (l *Link) open() (err error) {
-	if l.group, err = listenGroup(l.resolved); err != nil {
-		return l.groupError(err)
+	if !l.resolved.Unicast {
+		if l.group, err = listenGroup(l.resolved); err != nil {
+			return l.groupError(err)
+		}
 	}
 	if err := l.openOwn(); err != nil {
 		return err
 	}
-	if err := l.join(l.resolved.Interface.Index); err != nil {
-		return fmt.Errorf("joining %s on %s: %w", l.resolved.Group.Addr(), l.resolved.Interface.Name, err)
+	if err := l.openGroup(); err != nil {
+		return err
 	}
-	l.gotBuffer = min(setReceiveBuffer(l.group, l.resolved.ReceiveBuffer), setReceiveBuffer(l.unicast, l.resolved.ReceiveBuffer))
+	l.gotBuffer = setReceiveBuffer(l.unicast, l.resolved.ReceiveBuffer)
 	setSendBuffer(l.unicast)
-	if l.readers[0], err = newReader(l.group, l.resolved.V6, true, &l.counters); err != nil {
+	own, err := newReader(l.unicast, l.resolved.V6, false, &l.counters)
+	if err != nil {
 		return err
 	}
-	if l.readers[1], err = newReader(l.unicast, l.resolved.V6, false, &l.counters); err != nil {
-		return err
+	l.readers = append(l.readers, own)
+	if l.group != nil {
+		l.gotBuffer = min(l.gotBuffer, setReceiveBuffer(l.group, l.resolved.ReceiveBuffer))
+		all, err := newReader(l.group, l.resolved.V6, true, &l.counters)
+		if err != nil {
+			return err
+		}
+		l.readers = append(l.readers, all)
 	}
 	l.sender, err = newSender(l.unicast, l.resolved, &l.counters)
 	return err
+}
+
+// openGroup joins the group, or does without it where that is allowed and the interface does not let us.
+func (l *Link) openGroup() error {
+	if l.group == nil {
+		return nil
+	}
+	err := l.join(l.resolved.Interface.Index)
+	switch {
+	case err == nil:
+		return nil
+	case l.mayDoWithout:
+		_ = l.group.Close()
+		l.group, l.resolved.Unicast = nil, true
+		return nil
+	}
+	return fmt.Errorf("%w: joining %s on %s: %w", ErrNoMulticast, l.resolved.Group.Addr(), l.resolved.Interface.Name, err)
 }
 
 // tentativeWait is how long a freshly added IPv6 address may take to pass duplicate address detection.

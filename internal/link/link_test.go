@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -300,4 +301,32 @@ func TestOversizeDatagramsAreDropped(t *testing.T) {
 	a, b := start(t, c), start(t, c)
 	a.send(t, Datagram{Data: make([]byte, 3000), Multicast: true}, toGroup("small"))
 	eventually(t, "one dropped and one heard", func() bool { m, _ := b.counts(); return m == 1 && b.Stats().Oversize == 1 })
+}
+
+func TestWithoutTheGroupUnicastWorksAndTheGroupsPortStaysFree(t *testing.T) {
+	for _, use := range []string{"v4", "v6"} {
+		t.Run(use, func(t *testing.T) {
+			c := loopback()
+			c.Use, c.Multicast = use, MulticastOff
+			if use == "v6" && !hasLoopbackV6() {
+				t.Skip("SKIPPED: no ::1 here")
+			}
+			a, b := start(t, c), start(t, c)
+			a.send(t, Datagram{Data: []byte("x"), To: b.Addr()}, Datagram{Data: []byte("y"), To: b.Addr()})
+			eventually(t, "both arrive", func() bool { _, n := b.counts(); return n == 2 })
+			for _, line := range a.FirewallLines() {
+				if strings.Contains(line, a.Group().Addr().String()) || strings.Contains(line, "igmp") {
+					t.Errorf("a line for multicast: %s", line)
+				}
+			}
+		})
+	}
+}
+
+func hasLoopbackV6() bool {
+	conn, err := net.ListenPacket("udp6", "[::1]:0")
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
 }

@@ -15,7 +15,7 @@ const maxDatagram = 2048
 // readPause keeps a socket that fails at once from taking a core.
 const readPause = 10 * time.Millisecond
 
-// Receive hands what arrives to deliver, in batches, from two goroutines (one for the group, one for unicast) until
+// Receive hands what arrives to deliver, in batches, from two goroutines (one for unicast, one for the group where it is used) until
 // Close, which makes it return nil, or until ctx ends, which makes it return ctx's error. Packets and their bytes are
 // valid until deliver returns: whoever keeps them copies. Meanwhile it watches the interface and joins the group again
 // where that was lost. One Receive at a time.
@@ -38,8 +38,10 @@ func (l *Link) Receive(ctx context.Context, deliver func([]Packet)) error {
 }
 
 func (l *Link) setReadDeadline(t time.Time) {
-	_ = l.group.SetReadDeadline(t) // both fail only when closed, and then nobody reads
-	_ = l.unicast.SetReadDeadline(t)
+	_ = l.unicast.SetReadDeadline(t) // both fail only when closed, and then nobody reads
+	if l.group != nil {
+		_ = l.group.SetReadDeadline(t)
+	}
 }
 
 func (l *Link) read(ctx context.Context, r *reader, deliver func([]Packet)) {

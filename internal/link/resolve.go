@@ -16,6 +16,7 @@ type Resolved struct {
 	HopLimit      int
 	ReceiveBuffer int
 	Why           string // the choice of interface and address, in a sentence for people
+	Unicast       bool   // the group is not used
 }
 
 // IsOriginal reports whether group and port are the defaults shared with express-session-multicast.
@@ -48,8 +49,11 @@ func (c *Config) Resolve() (Resolved, error) {
 	if err != nil {
 		return Resolved{}, fmt.Errorf("listing network interfaces: %w", err)
 	}
-	p := picker{v6: c.Use == "v6", list: list, system: c.system()}
+	p := picker{v6: c.Use == "v6", list: list, system: c.system(), unicast: c.Multicast == MulticastOff}
 	choice, err := p.pick(c.Interface, c.Address.Unmap())
+	if c.Multicast == MulticastIfThere {
+		choice, err = p.orUnicast(choice, err, c)
+	}
 	if err != nil {
 		return Resolved{}, err
 	}
@@ -61,6 +65,7 @@ func (c *Config) Resolve() (Resolved, error) {
 		HopLimit:      max(0, orDefault(c.HopLimit, DefaultHopLimit)),
 		ReceiveBuffer: orDefault(c.ReceiveBuffer, DefaultReceiveBuffer),
 		Why:           choice.why,
+		Unicast:       p.unicast,
 	}, nil
 }
 
@@ -74,9 +79,10 @@ type choice struct {
 }
 
 type picker struct {
-	v6     bool
-	list   []Interface
-	system System
+	v6      bool
+	list    []Interface
+	system  System
+	unicast bool // multicast is not needed
 }
 
 func (p picker) pick(name string, address netip.Addr) (choice, error) {
@@ -125,12 +131,28 @@ func (p picker) byName(name string) (choice, error) {
 	return choice{}, fmt.Errorf("%w: %s has no IP%s address; give it one or name another interface", ErrNoInterface, name, p.family())
 }
 
+// orUnicast prefers, where multicast may be missing, an interface without it to none and to loopback.
+func (p *picker) orUnicast(found choice, failed error, c *Config) (choice, error) {
+	if failed == nil && (!found.iface.Loopback || c.Interface != "" || c.Address.IsValid()) {
+		p.unicast = !found.iface.Multicast && !found.iface.Loopback
+		return found, nil
+	}
+	p.unicast = true
+	other, err := p.pick(c.Interface, c.Address.Unmap())
+	if failed == nil && (err != nil || other.iface.Loopback) {
+		p.unicast = false
+		return found, nil
+	}
+	return other, err
+}
+
 func (p picker) usable(i Interface) error {
 	switch {
 	case !i.Up:
 		return fmt.Errorf("%w: %s is down; bring it up (ip link set %s up) or name another", ErrNoInterface, i.Name, i.Name)
+	case p.unicast:
 	case i.Loopback && p.v6:
-		return fmt.Errorf("%w: IPv6 multicast does not work on %s; use v4 there, or another interface", ErrNoInterface, i.Name)
+		return fmt.Errorf("%w: IPv6 multicast does not work on %s; use v4 there, or another interface", ErrNoMulticast, i.Name)
 	}
 	return nil
 }
@@ -167,7 +189,7 @@ func (p picker) onlyOne() (choice, bool) {
 }
 
 func (p picker) loopback() (choice, bool) {
-	if p.v6 || len(p.candidates()) > 0 {
+	if p.v6 && !p.unicast || len(p.candidates()) > 0 {
 		return choice{}, false
 	}
 	for _, i := range p.list {
@@ -199,7 +221,7 @@ func (p picker) nothing() error {
 func (p picker) candidates() []Interface {
 	var out []Interface
 	for _, i := range p.list {
-		if i.Up && !i.Loopback && i.Multicast && p.address(i).IsValid() {
+		if i.Up && !i.Loopback && (i.Multicast || p.unicast) && p.address(i).IsValid() {
 			out = append(out, i)
 		}
 	}

@@ -83,6 +83,9 @@ func TestChoiceOfInterfaceAndAddress(t *testing.T) {
 		"v6 prefers an address of a site":  {Config{Use: "v6"}, fakeHost("", lo, "eth0 up 10.0.0.2 fe80::2 fd00::2"), "fd00::2 eth0", "eth0"},
 		"v6 takes link-local for want":     {Config{Use: "v6"}, fakeHost("", lo, "eth0 up 10.0.0.2 fe80::2"), "fe80::2 eth0", "eth0"},
 		"v6 by the default route":          {Config{Use: "v6"}, fakeHost("fd01::2", lo, "a up fd00::2", "b up fd01::2"), "fd01::2 b", "default route"},
+		"a tunnel where multicast is off":  {Config{Multicast: MulticastOff}, fakeHost("10.9.0.2", lo, "tun0 up 10.9.0.2"), "10.9.0.2 tun0", "default route"},
+		"a tunnel for want of multicast":   {Config{Multicast: MulticastIfThere}, fakeHost("10.9.0.2", lo, "tun0 up 10.9.0.2"), "10.9.0.2 tun0", "default route"},
+		"v6 on loopback without multicast": {Config{Use: "v6", Interface: "lo", Multicast: MulticastIfThere}, fakeHost("", "lo up 127.0.0.1 ::1"), "::1 lo", "configured"},
 		"v6 not on loopback":               {Config{Use: "v6"}, fakeHost("", lo, "eth0 up 10.0.0.2"), "", "--use v4"},
 		"v6 not on loopback, even if told": {Config{Use: "v6", Interface: "lo"}, fakeHost("", lo), "", "does not work on lo"},
 	} {
@@ -205,5 +208,26 @@ func TestTheHostsOwnListAndRoute(t *testing.T) {
 	}
 	if a := (host{}).RouteSource(false); a.IsValid() && !a.Is4() {
 		t.Errorf("default route by %s", a)
+	}
+}
+
+func TestWhetherTheGroupIsUsedIsTold(t *testing.T) {
+	eth, tun := fakeHost("", "lo up 127.0.0.1 ::1", "eth0 up 10.0.0.2 fd00::2"), fakeHost("", "lo up 127.0.0.1 ::1", "tun0 up 10.9.0.2")
+	for name, c := range map[string]struct {
+		config  Config
+		unicast bool
+	}{
+		"needed":                      {Config{System: eth}, false},
+		"off":                         {Config{System: eth, Multicast: MulticastOff}, true},
+		"if there, and there":         {Config{System: eth, Multicast: MulticastIfThere}, false},
+		"if there, on a tunnel":       {Config{System: tun, Multicast: MulticastIfThere, Interface: "tun0"}, true},
+		"if there, on v4's loopback":  {Config{System: tun, Multicast: MulticastIfThere, Interface: "lo"}, false},
+		"if there, on v6's loopback":  {Config{System: tun, Multicast: MulticastIfThere, Interface: "lo", Use: "v6"}, true},
+		"if there, nothing but a tun": {Config{System: tun, Multicast: MulticastIfThere}, true},
+		"if there, nothing but lo":    {Config{System: fakeHost("", "lo up 127.0.0.1"), Multicast: MulticastIfThere}, false},
+	} {
+		if r, err := c.config.Resolve(); err != nil || r.Unicast != c.unicast {
+			t.Errorf("%s: unicast %v, %v", name, r.Unicast, err)
+		}
 	}
 }

@@ -30,8 +30,16 @@ func (l *Link) Stats() Stats {
 		DatagramsIn: c.datagramsIn.Load(), BytesIn: c.bytesIn.Load(),
 		DatagramsOut: c.datagramsOut.Load(), BytesOut: c.bytesOut.Load(),
 		ReceiveBatches: c.receiveBatches.Load(), SendBatches: c.sendBatches.Load(),
-		KernelDrops: kernelDrops(l.group) + kernelDrops(l.unicast),
+		KernelDrops: l.kernelDrops(),
 		Oversize:    c.oversize.Load(), ReceiveErrors: c.receiveErrors.Load(),
 		SendErrors: c.sendErrors.Load(), TooLarge: c.tooLarge.Load(), Rejoins: c.joins.Load(),
 	}
+}
+
+func (l *Link) kernelDrops() uint64 {
+	drops := kernelDrops(l.unicast)
+	if l.group != nil {
+		drops += kernelDrops(l.group)
+	}
+	return drops
 }

@@ -50,6 +50,10 @@ func (l *Link) look(last interfaceState) interfaceState {
 		l.report(fmt.Sprintf("interface %s %s; waiting for it to come back", name, now))
 		return now
 	}
+	if l.group == nil {
+		l.report(fmt.Sprintf("interface %s is back", name))
+		return now
+	}
 	if err := l.join(now.index); err != nil {
 		if last.usable() || last.index != now.index {
 			l.report(fmt.Sprintf("interface %s is back, joining %s on it failed, trying again: %v", name, l.resolved.Group.Addr(), err))
