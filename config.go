@@ -9,10 +9,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hostmem"
 	"github.com/sessioncast/sessioncast/internal/keyfile"
 	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/node"
+	"github.com/sessioncast/sessioncast/internal/peers"
 	"github.com/sessioncast/sessioncast/internal/seal"
 )
 
@@ -26,7 +28,7 @@ const (
 	AckAll     Ack = -2 // every live synced peer
 )
 
-// Config configures a node. The zero value works on every host that reaches the others by multicast: it takes the first
+// Config configures a node. The zero value works on every host that reaches the others by multicast (else see Peers): it takes the first
 // usable interface, the group 228.0.0.5:4000, and the cluster key of the user's configuration folder, which it makes
 // if there is none. The one thing to do then is to copy that file to the other hosts.
 type Config struct {
@@ -56,6 +58,15 @@ type Config struct {
 	// Interface is the interface for all traffic between nodes. "" is the first of eth0, em0, en0 that has an address,
 	// else that of the default route.
 	Interface string
+	// Mode is how nodes reach each other: "auto", which is the default, by multicast, and by unicast those that it does not
+	// reach; "unicast", which needs Peers; or "multicast" alone.
+	Mode string
+	// Peers are where other nodes may be, for networks without multicast: addresses and DNS names, each with a port if it is
+	// not Port, at most 256. Names are looked up for ever. Some are enough, since members introduce each other; this node's own may
+	// be among them.
+	Peers []string
+	// PeersFile is a file of more of them, one a line, # before comments; it is read again when it changes.
+	PeersFile string
 	// MulticastTTL is how far multicast goes: 1, which is the default, stays on the network segment; -1 on this host.
 	MulticastTTL int
 
@@ -105,8 +116,13 @@ func (c Config) resolve() (node.Config, error) {
 	if c.SessionTTL < 0 || c.MaxLifetime < 0 || c.MaxMemory < 0 || c.AckTimeout < 0 || c.Ack < AckAll {
 		return node.Config{}, errors.New("sessioncast: negative limit or time in Config")
 	}
+	mode, err := c.mode()
+	if err != nil {
+		return node.Config{}, err
+	}
 	return node.Config{
 		Name: name, Cluster: c.Cluster, Keys: keys,
+		Mode: mode, Peers: peers.Config{List: c.Peers, File: c.PeersFile},
 		Network: link.Config{
 			Use: c.Use, Group: c.Group, Port: c.Port, Address: c.Address,
 			Interface: c.Interface, HopLimit: c.MulticastTTL, Cluster: c.Cluster,
@@ -116,6 +132,18 @@ func (c Config) resolve() (node.Config, error) {
 		Lifetime: c.MaxLifetime, Hold: max(0, orDefault(c.LogoutHold, defaultLogoutHold)),
 		Log: c.logger(),
 	}, nil
+}
+
+func (c Config) mode() (engine.Mode, error) {
+	switch c.Mode {
+	case "", "auto":
+		return engine.ModeAuto, nil
+	case "unicast":
+		return engine.ModeUnicast, nil
+	case "multicast":
+		return engine.ModeMulticast, nil
+	}
+	return 0, fmt.Errorf("sessioncast: Config.Mode %q: must be auto, unicast or multicast", c.Mode)
 }
 
 func orDefault[T comparable](v, d T) T {

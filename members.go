@@ -104,6 +104,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Warn("writes return without the confirmations that Config.Ack asks for: a peer is slow or unreachable")
 		case engine.EventConfirmed:
 			log.Info("writes are confirmed again")
+		case engine.EventCopies:
+			log.Warn("a peer does not hear this node's multicast and gets unicast copies: IGMP snooping without a querier, or a firewall", member)
+		case engine.EventNoCopies:
+			log.Info("a peer hears this node's multicast again", member)
 		case engine.EventOtherKey:
 			log.Warn("datagrams under another cluster key arrive: another cluster, or a node with the wrong key", "address", e.Addr)
 		case engine.EventConfig:

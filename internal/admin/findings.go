@@ -31,7 +31,7 @@ func (r *Reading) Findings() []Finding {
 	if r.State == 0 {
 		return nil
 	}
-	return slices.Concat(r.secrecyFindings(), r.loadFindings(), r.memberFindings(), r.socketFindings())
+	return slices.Concat(r.secrecyFindings(), r.loadFindings(), r.memberFindings(), r.lookupFindings(), r.socketFindings())
 }
 
 func (r *Reading) secrecyFindings() (list []Finding) {
@@ -84,8 +84,12 @@ func (r *Reading) memberFindings() (list []Finding) {
 		list = append(list, r.aboutJoining())
 	}
 	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
+		where := fmt.Sprintf("compare group (%s) and key", r.Group)
+		if r.Mode == "unicast" {
+			where = "see that --peers names it, here or there, and compare the keys"
+		}
 		list = append(list, Finding{"alone", fmt.Sprintf(
-			"No other node is heard. If one runs, compare group (%s) and key, and let UDP and TCP through its firewall and this one's.", r.Group)})
+			"No other node is heard. If one runs, %s, and let UDP and TCP through its firewall and this one's.", where)})
 	}
 	list = append(list, r.shortFindings()...)
 	return append(list, r.duplicates()...)
@@ -110,16 +114,19 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("silent", "%s has been silent for %s and is being probed.", name, Ago(m.Silence))
 		return list
 	}
-	if m.State == wire.Synced && !m.HearsUs && r.known(m) > heardAfter {
-		add("one-way", "%s does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between.", name)
+	if key, text := r.aboutReach(m, name); key != "" {
+		add(key, "%s", text)
 	}
 	switch {
 	case m.ViaOthers:
 		add("deaf", "Nothing of %s arrives here, although others hear it: check the firewalls and cables between it and this node.", name)
+	case r.Mode == "unicast":
+	case m.State == wire.Synced && !m.Multicast && m.Copied && r.known(m) > heardAfter:
+		add("copied", "This node does not hear %s's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at this node's firewall.", name)
 	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
 		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
 	case m.Loss > lossWarn:
-		add("loss", "%s of %s's multicast datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
+		add("loss", "%s of %s's datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}
 	if m.Deaf && m.State == wire.Synced {
 		add("unanswering", "%s confirms no writes of this node, though it lives: it is overloaded, stopped or full, or nothing of this node arrives there. No write waits for it until it answers again.", name)
@@ -130,6 +137,26 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 			name, Ago(off), direction(m.Offset), Ago(offsetMax))
 	case off > offsetWarn:
 		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))
+	}
+	return list
+}
+
+// aboutReach says what is wrong where this node's multicast does not reach m; loss is not.
+func (r *Reading) aboutReach(m *engine.Member, name string) (key, text string) {
+	switch {
+	case r.Mode == "unicast":
+	case m.Unreached:
+		return "copies", name + " does not hear this node's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at the firewall there."
+	case m.State == wire.Synced && !m.HearsUs && !m.Copies && r.known(m) > heardAfter:
+		return "one-way", name + " does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between."
+	}
+	return "", ""
+}
+
+// lookupFindings says which configured peers cannot be found.
+func (r *Reading) lookupFindings() (list []Finding) {
+	for _, text := range r.Lookups {
+		list = append(list, Finding{"lookup " + text, sentence(text) + "."})
 	}
 	return list
 }

@@ -72,6 +72,7 @@ func (e emitter) node(r *Reading) {
 	e.gauge("full_ratio", "Share of the memory limit in use; new sessions are refused from 0.95 on.", float64(r.fullPct())/100)
 	e.gauge("full_crowded", "1 when most members are nearly full, so that no new sessions are made here.", boolean(r.Full.Crowded))
 	e.gauge("full_lacking", "1 when this node lacks sessions of others for want of room.", boolean(!r.Full.Lacks.IsZero()))
+	e.gauge("peer_lookups_failing", "Configured peers that cannot be found now.", float64(len(r.Lookups)))
 	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
 }
 
@@ -105,6 +106,7 @@ func (e emitter) members(r *Reading) {
 		e.gauge("member_sessions", "Sessions that the member says it holds.", float64(m.Sessions), "member", name)
 		e.gauge("member_bytes", "Bytes that the member says its sessions take.", float64(m.Bytes), "member", name)
 		e.gauge("member_answers", "1 when the member confirms writes of this node lately.", boolean(!m.Deaf), "member", name)
+		e.gauge("member_copies", "1 when the member gets unicast copies of what goes to the group.", boolean(m.Copies), "member", name)
 		e.gauge("member_hears_us", "1 when the member says that it hears this node's multicast.", boolean(m.HearsUs), "member", name)
 	}
 	for s := wire.Joining; s <= wire.Dead; s++ {
@@ -226,6 +228,10 @@ var metricHelp = map[string]string{
 	"table.Invalid":           "Records of other nodes whose key cannot be.",
 	"FragmentsIn":             "Fragments of large values received.",
 	"FragmentsOut":            "Fragments of large values sent.",
+	"CopiesOut":               "Datagrams for the group sent by unicast, to who does not hear it.",
+	"CallsOut":                "Greetings to addresses at which no member is known.",
+	"SeedsDropped":            "Configured addresses of peers beyond the limit.",
+	"CallsDropped":            "Addresses to greet beyond the limit.",
 	"HeartbeatsOut":           "Heartbeats sent.",
 	"AcksOut":                 "Acknowledgements sent.",
 	"AcksIn":                  "Acknowledgements received.",

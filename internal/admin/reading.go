@@ -24,6 +24,8 @@ type Reading struct {
 	ID         record.NodeID
 	Cluster    string
 	Interface  string
+	Mode       string   // auto, unicast or multicast: by which roads the others are reached
+	Lookups    []string // what is wrong with the search for configured peers, a sentence each
 	Group      netip.AddrPort
 	Address    netip.AddrPort
 	Clients    []string // where Redis clients connect

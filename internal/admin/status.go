@@ -31,6 +31,8 @@ type Status struct {
 	Uptime    int64  `json:"uptime"`
 	Version   string `json:"version"`
 	Interface string `json:"interface"`
+	// Mode says by which roads the others are reached: auto, unicast or multicast.
+	Mode string `json:"mode"`
 	// Clients are the addresses for Redis clients, Admin that of this API, empty when it is off.
 	Clients []string `json:"clients"`
 	Admin   string   `json:"admin"`
@@ -70,6 +72,8 @@ type Member struct {
 	Answers bool `json:"answers"`
 	// HearsUs tells whether it says that this node's multicast arrives there.
 	HearsUs bool `json:"hears_us"`
+	// Road is how it gets what this node sends to all: "multicast" or "unicast".
+	Road string `json:"road"`
 }
 
 // Counters count since the start of the node, but for Loss.
@@ -100,7 +104,7 @@ func (r *Reading) Status() *Status {
 	s := &Status{
 		Schema: Schema, Node: r.Node, ID: r.ID.String(), Cluster: r.Cluster, Group: addrText(r.Group),
 		Address: addrText(r.Address), State: stateText(r.State), Reason: r.unready(), Uptime: r.uptime(), Version: r.Version,
-		Interface: r.Interface, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack, Acks: r.acks(),
+		Interface: r.Interface, Mode: r.Mode, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack, Acks: r.acks(),
 		Members: r.members(), Sessions: r.Counts.Table.Sessions, Tombstones: r.Counts.Table.Tombstones,
 		Bytes: r.Counts.Table.Bytes, Limit: r.Counts.Table.Limit, Findings: []string{},
 	}
@@ -187,7 +191,7 @@ func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
 		Lag: m.Lag, Lacks: m.Lacks, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
-		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Answers: !m.Deaf,
+		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf,
 	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)
@@ -241,4 +245,11 @@ func (r *Reading) drops() map[string]uint64 {
 		"client_protocol": c.ClosedProtocol, "client_http": c.ClosedHTTP, "client_limit": c.ClosedTooMany,
 		"client_output": c.ClosedOutput, "client_stalled": c.ClosedStalled,
 	}
+}
+
+func road(m *engine.Member) string {
+	if m.Copies {
+		return "unicast"
+	}
+	return "multicast"
 }

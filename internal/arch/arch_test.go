@@ -37,22 +37,23 @@ var mayImport = map[string][]string{
 	"internal/transfer": {"internal/hlc", "internal/record", "internal/wire", "internal/table"},
 	"internal/keeper":   {"internal/hlc", "internal/wire", "internal/table", "internal/engine"},
 	"internal/link":     {},
+	"internal/peers":    {},
 	"internal/stream":   {"internal/record"},
 	"internal/keyfile":  {"internal/seal"},
 	"internal/node": {"internal/hlc", "internal/record", "internal/wire", "internal/seal", "internal/table", "internal/engine",
-		"internal/transfer", "internal/keeper", "internal/link", "internal/stream"},
+		"internal/transfer", "internal/keeper", "internal/link", "internal/peers", "internal/stream"},
 	"": {"internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
-		"internal/link", "internal/keyfile", "internal/hostmem"},
+		"internal/link", "internal/peers", "internal/keyfile", "internal/hostmem"},
 	"internal/resp": {"internal/unixsock", "internal/hlc", "internal/table", "internal/record"},
 	"internal/admin": {"internal/unixsock", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
 		"internal/stream", "internal/transfer"},
 	"internal/daemon": {"internal/admin", "internal/resp", "internal/node", "internal/engine", "internal/table", "internal/record",
-		"internal/wire", "internal/seal", "internal/link", "internal/stream", "internal/keyfile", "internal/hostmem"},
+		"internal/wire", "internal/seal", "internal/link", "internal/peers", "internal/stream", "internal/keyfile", "internal/hostmem"},
 	"cmd/sessioncast": {"internal/daemon"},
 }
 
 // testRooms may import everything and be imported by tests only.
-var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "internal/arch", "test/", "bench/"}
+var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "internal/dnstest", "internal/arch", "test/", "bench/"}
 
 // pure rooms have no clock, no dice of their own, no I/O, no goroutines and no order that a map could leak.
 var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/wire", "internal/seal",

@@ -26,8 +26,9 @@ type Options struct {
 	Interface    string        `name:"interface" placeholder:"NAME" group:"network" shown:"eth0, em0, en0, else the default route's" help:"Interface for all traffic between nodes."`
 	MulticastTTL HopLimit      `name:"multicast-ttl" default:"1" placeholder:"0-255" group:"network" help:"Routers a multicast datagram may pass, plus one."`
 	Cluster      ClusterName   `name:"cluster" placeholder:"NAME" group:"network" shown:"none" help:"Cluster's name; clusters with other names on the same network are not heard."`
-	Mode         Mode          `name:"mode" default:"multicast" placeholder:"multicast" group:"network" help:"How nodes reach each other."`
-	Peers        []Peer        `name:"peers" placeholder:"HOST:PORT" group:"network" empty:"ok" shown:"none" help:"Peers for networks without multicast; not available yet."`
+	Mode         Mode          `name:"mode" default:"auto" placeholder:"MODE" group:"network" help:"How nodes reach each other: auto (multicast, and unicast to whom that does not reach), unicast or multicast."`
+	Peers        []Peer        `name:"peers" placeholder:"HOST[:PORT]" group:"network" empty:"ok" shown:"none" help:"Where other nodes may be, without multicast: addresses and DNS names, which are looked up for ever."`
+	PeersFile    string        `name:"peers-file" placeholder:"FILE" group:"network" shown:"none" help:"File with more of them, one a line, read again when it changes."`
 
 	KeyFile  string `name:"key-file" placeholder:"FILE" group:"secrecy" shown:"sessioncast/key in your config folder, made if missing" help:"File with the cluster key."`
 	Insecure bool   `name:"insecure" group:"secrecy" help:"Protect nothing: anyone may read, change and add sessions. Only for tests."`

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/peers"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // optionChecks look at options that are well written each by itself: at their limits and at each other. A check names
 // the option that its message is about.
 var optionChecks = []func(*Options, *loader) (string, error){
-	checkGroup, checkAddress, checkInterface, checkRESP, checkSecrecy,
+	checkGroup, checkAddress, checkInterface, checkMode, checkPeers, checkRESP, checkSecrecy,
 	checkMaxMemory, checkMaxSession, checkAckTimeout, checkLogoutHold,
 }
 
@@ -52,6 +54,22 @@ func checkInterface(o *Options, _ *loader) (string, error) {
 		return "interface", fmt.Errorf("%q is not the name of an interface: give one like eth0", o.Interface)
 	}
 	return "interface", nil
+}
+
+func checkMode(o *Options, _ *loader) (string, error) {
+	havePeers := len(o.Peers) > 0 || o.PeersFile != ""
+	switch {
+	case o.Mode == "unicast" && !havePeers:
+		return "mode", errors.New("unicast needs to know where other nodes are: give --peers, as --peers 10.0.1.4,10.0.1.5 or a DNS name that stands for all, or --peers-file")
+	case o.Mode == "multicast" && havePeers:
+		return "mode", errors.New("multicast and peers exclude each other: leave the mode out to use both, or leave the peers out")
+	}
+	return "mode", nil
+}
+
+func checkPeers(o *Options, _ *loader) (string, error) {
+	_, err := peers.New(peerConfig(o))
+	return "peers", err
 }
 
 func checkRESP(o *Options, _ *loader) (string, error) {

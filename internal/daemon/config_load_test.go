@@ -100,7 +100,7 @@ func TestDefaultsWithNothingSet(t *testing.T) {
 	o := cli.Serve.Options
 	got := fmt.Sprintf("%s %s %s %d %d %s %s %v %s %s %s %s %s %s %s", o.Name, o.Use, o.Mode, o.Port, o.MulticastTTL, o.Ack,
 		o.AckTimeout, o.RESP, o.Admin, o.MaxMemory, o.MaxSession, o.SessionTTL, o.LogoutHold, o.LogLevel, o.LogFormat)
-	want := "web1 v4 multicast 4000 1 1 50ms [127.0.0.1:6379] auto 1GiB 1MiB 0 1m info text"
+	want := "web1 v4 auto 4000 1 1 50ms [127.0.0.1:6379] auto 1GiB 1MiB 0 1m info text"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

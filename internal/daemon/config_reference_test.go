@@ -44,7 +44,7 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := []string{"group", "address", "interface", "cluster", "key-file", "max-memory"}
+	examples := []string{"group", "address", "interface", "cluster", "peers-file", "key-file", "max-memory"}
 	for _, match := range referenceKey.FindAllStringSubmatch(reference, -1) {
 		cli, err := Load([]string{"serve", "--config", "r"}, testHost(nil, map[string]string{"r": match[0][1:]}))
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/sessioncast/sessioncast/internal/peers"
 )
 
 // Every option's type reads itself with UnmarshalText, whatever place it stood in, and writes itself with String so that
@@ -90,21 +92,17 @@ func (f *LogFormat) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// UnmarshalText reads a mode. Those that need no multicast are known by name, so that their message can say what to do.
-func (m *Mode) UnmarshalText(text []byte) error {
-	switch strings.ToLower(string(text)) {
-	case "multicast":
-		*m = "multicast"
-		return nil
-	case "auto", "unicast":
-		return fmt.Errorf("mode %q is not available yet in this version: leave it out, and put the nodes on one network that carries multicast", text)
-	}
-	return fmt.Errorf("%q is not a mode: use multicast, the only one in this version", text)
+// UnmarshalText reads a mode.
+func (m *Mode) UnmarshalText(text []byte) (err error) {
+	*m, err = choose[Mode]("a mode", string(text), "auto", "unicast", "multicast")
+	return err
 }
 
-// UnmarshalText refuses every peer: this version finds peers by multicast only.
-func (p *Peer) UnmarshalText([]byte) error {
-	return errors.New("a list of peers is not available yet in this version: leave it out; nodes on one network find each other by multicast")
+// UnmarshalText reads an address or a name of a peer.
+func (p *Peer) UnmarshalText(text []byte) error {
+	e, err := peers.ParseEntry(string(text))
+	*p = Peer(e.String())
+	return err
 }
 
 // UnmarshalText reads a node's name.

@@ -47,7 +47,7 @@ func newKeyFile(path string, out io.Writer) error {
 // repeats the options that all nodes of a cluster must share. The key itself never stands in it.
 func (k FoundKey) SecondHost(o *Options, origins map[string]Origin) string {
 	serve := "sessioncast serve"
-	for _, name := range []string{"use", "group", "port", "cluster", "insecure"} {
+	for _, name := range []string{"use", "group", "port", "cluster", "mode", "peers", "insecure"} {
 		f, _ := fieldNamed(name)
 		if _, set := origins[name]; set {
 			for _, text := range f.texts(o) {

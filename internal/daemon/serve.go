@@ -14,6 +14,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/node"
+	"github.com/sessioncast/sessioncast/internal/peers"
 	"github.com/sessioncast/sessioncast/internal/resp"
 )
 
@@ -88,6 +89,9 @@ func (d *daemon) openAdmin() (*admin.Server, error) {
 func (d *daemon) openNode(ctx context.Context) error {
 	network := d.network()
 	resolved, err := network.Resolve()
+	if errors.Is(err, link.ErrNoMulticast) {
+		return fmt.Errorf("%w; without multicast name the other nodes with --peers", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -97,6 +101,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 	}
 	n, err := node.Open(node.Config{
 		Name: string(d.options.Name), Cluster: string(d.options.Cluster), Keys: d.key.Keys, Network: network,
+		Mode: modes[d.options.Mode], Peers: peerConfig(d.options),
 		Ack: d.ack(), AckTimeout: time.Duration(d.options.AckTimeout),
 		MaxMemory: int64(d.options.MaxMemory), MaxSession: int(d.options.MaxSession), Hold: time.Duration(d.options.LogoutHold),
 		BeforeJoin: d.beforeJoin, OnEvent: d.tell, Log: d.log,
@@ -142,7 +147,19 @@ func (d *daemon) network() link.Config {
 	return link.Config{
 		Use: string(o.Use), Group: o.Group.Addr, Port: int(o.Port), Address: o.Address.Addr,
 		Interface: o.Interface, HopLimit: hopLimit(o.MulticastTTL), Cluster: string(o.Cluster),
+		Multicast: node.Multicast(modes[o.Mode], len(o.Peers) > 0 || o.PeersFile != ""),
 	}
+}
+
+var modes = map[Mode]engine.Mode{"auto": engine.ModeAuto, "unicast": engine.ModeUnicast, "multicast": engine.ModeMulticast}
+
+// peerConfig is the part of the options that says where other nodes are.
+func peerConfig(o *Options) peers.Config {
+	c := peers.Config{File: o.PeersFile, V6: o.Use == "v6"}
+	for _, p := range o.Peers {
+		c.List = append(c.List, string(p))
+	}
+	return c
 }
 
 func (d *daemon) ack() int {
@@ -158,7 +175,7 @@ const freePort = link.DefaultPort + 100
 // spareOriginals refuses to start where an original express-session-multicast node listens: it would die of our first
 // datagram.
 func (d *daemon) spareOriginals(ctx context.Context) error {
-	if !d.resolved.IsOriginal() {
+	if d.resolved.Unicast || !d.resolved.IsOriginal() {
 		return nil
 	}
 	found, from, err := link.ProbeOriginal(ctx, d.resolved, d.log)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/node"
 )
 
@@ -14,6 +15,7 @@ import (
 type announcement struct {
 	version, node, id            string
 	why, group, address, cluster string
+	peers                        string
 	asked, got                   int // receive buffer
 	clients                      []string
 	api, socket                  string
@@ -28,7 +30,7 @@ type announcement struct {
 func (d *daemon) announce(n *node.Node) {
 	a := d.announcement(n)
 	if d.options.LogFormat == "json" {
-		d.log.Info("listening", "version", a.version, "node", a.node, "id", a.id, "interface", a.why, "group", a.group,
+		d.log.Info("listening", "version", a.version, "node", a.node, "id", a.id, "interface", a.why, "group", a.group, "peers", a.peers,
 			"address", a.address, "cluster", a.cluster, "receive_buffer", a.got, "receive_buffer_asked", a.asked, "resp", a.clients,
 			"admin", a.api, "socket", a.socket, "key", a.key, "max_memory", int64(a.memory), "max_session", int64(a.session),
 			"acks", a.acks, "second_host", a.secondHost, "firewall", a.firewall, "advice", a.advice)
@@ -44,7 +46,7 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 	o, l := d.options, n.Link()
 	a := &announcement{
 		version: release(), node: string(o.Name), id: admin.ShortID(n.Self().Node),
-		why: d.resolved.Why, group: l.Group().String(), address: l.Addr().String(), cluster: string(o.Cluster),
+		why: d.resolved.Why, group: groupText(l), peers: peerText(o), address: l.Addr().String(), cluster: string(o.Cluster),
 		api: d.admin.Addr(), socket: d.host.AdminSockets(o.Name)[0], key: d.keyText(), memory: o.MaxMemory, session: o.MaxSession,
 		acks: ackText(o), secondHost: d.key.SecondHost(o, d.origins), firewall: l.FirewallLines(), advice: l.Advice(),
 	}
@@ -53,6 +55,24 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 		a.clients = d.clients.Addrs()
 	}
 	return a
+}
+
+func groupText(l *link.Link) string {
+	if l.Resolved().Unicast {
+		return "none: everything goes to each peer by unicast"
+	}
+	return l.Group().String() + ", UDP"
+}
+
+func peerText(o *Options) string {
+	var list []string
+	for _, p := range o.Peers {
+		list = append(list, string(p))
+	}
+	if o.PeersFile != "" {
+		list = append(list, "those in "+o.PeersFile)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (d *daemon) keyText() string {
@@ -89,7 +109,10 @@ func (a *announcement) page() string {
 		line("Cluster", "%s", a.cluster)
 	}
 	line("Network", "%s", a.why)
-	line("Group", "%s, UDP", a.group)
+	line("Group", "%s", a.group)
+	if a.peers != "" {
+		line("Peers", "%s", a.peers)
+	}
 	line("Address", "%s, UDP and TCP", a.address)
 	line("Buffer", "%s", a.buffer())
 	line("Key", "%s", a.key)

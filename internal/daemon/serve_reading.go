@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
+	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/node"
 )
 
@@ -22,6 +23,7 @@ func (d *daemon) reading() *admin.Reading {
 	r.ID, r.Started, r.State, r.Members = n.Self().Node, n.Started(), n.State(), n.Members()
 	r.Interface, r.Group, r.Address = n.Link().Resolved().Interface.Name, n.Link().Group(), n.Link().Addr()
 	r.Strange, r.Acks, r.Full = n.OtherKeys(), n.AckHealth(), n.FullHealth()
+	r.Mode, r.Lookups = modeName(n.Mode()), n.PeerProblems()
 	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
 	r.Moved = n.TransferStats()
 	if d.clients != nil {
@@ -31,6 +33,16 @@ func (d *daemon) reading() *admin.Reading {
 	r.Before = d.past.Oldest()
 	d.past.Unlock()
 	return r
+}
+
+// modeName is how this node reaches the others: unicast also where the mode is auto, and there is no multicast.
+func modeName(mode engine.Mode) string {
+	for name, m := range modes {
+		if m == mode {
+			return string(name)
+		}
+	}
+	return ""
 }
 
 func counts(n *node.Node, now time.Time) admin.Counts {

@@ -45,6 +45,9 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 	line("Node", fmt.Sprintf("%s (%s), %s, up %s", s.Node, shortID(s.ID), s.State, admin.Ago(time.Duration(s.Uptime)*time.Second)))
 	line("Version", s.Version)
 	cluster := "group " + s.Group
+	if s.Mode == "unicast" {
+		cluster = "by unicast"
+	}
 	if s.Cluster != "" {
 		cluster = s.Cluster + ", " + cluster
 	}

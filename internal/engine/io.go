@@ -196,6 +196,7 @@ type Member struct {
 	Late      time.Duration // Self only: by how much it was late at most within the last seconds
 	Stretch   int           // Self only: how many times the usual time it gives to peers, 1 where it is well
 	Deaf      bool          // asked lately, it confirmed nothing: writes do not wait for it
+	Copied    bool          // its own copies arrive here
 	Copies    bool          // what goes to the group goes to it by unicast
 	Unreached bool          // because our multicast does not arrive there, and not just by chance
 }

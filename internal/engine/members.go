@@ -404,7 +404,8 @@ func (m *Machine) describe(p *peer) Member {
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
 		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
-		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs, Copies: m.copied(p), Unreached: p.road.told,
+		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs, Copies: m.copied(p),
+		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p),
 	}
 	if o := m.lookup(p.ref); o != nil {

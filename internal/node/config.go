@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/peers"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
 	"github.com/sessioncast/sessioncast/internal/stream"
@@ -24,7 +25,9 @@ type Config struct {
 	Name       string        // unique in the cluster
 	Cluster    string        // mixed into every key
 	Keys       []seal.Key    // the primary first
-	Network    link.Config   // the sockets
+	Network    link.Config   // the sockets; Multicast follows from Mode
+	Mode       engine.Mode   // how others are reached
+	Peers      peers.Config  // where others may be found without multicast; Port, V6 and Log follow from the rest
 	Dialer     stream.Dialer // of streams; nil: this host's
 	Ack        int           // peers that a write waits for; AckAll for all
 	AckTimeout time.Duration // at most so long; 0: 50 ms
@@ -64,7 +67,7 @@ func (c *Config) validate() error {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return nil
+	return c.validateMode()
 }
 
 // hash is what all members must have alike for their tables to agree.

@@ -8,6 +8,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/peers"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
 	"github.com/sessioncast/sessioncast/internal/stream"
@@ -45,6 +47,7 @@ type Node struct {
 	link    *link.Link     // nil when opened over other sockets
 	addr    netip.AddrPort // where link is nil
 	server  *stream.Server
+	finder  *peers.Finder // nil: no peers are configured
 
 	core struct {
 		sync.Mutex
@@ -84,15 +87,17 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg}
 	n.cfg.Network.OnChange = n.linkChanged
 	n.prepare()
-	if err := n.makeCore(); err != nil {
-		return nil, err
-	}
-	l, err := link.Open(n.cfg.Network)
+	l, err := n.openLink()
 	if err != nil {
 		n.cancel()
 		return nil, err
 	}
 	n.link, n.sockets = l, l
+	if err := errors.Join(n.makeFinder(), n.makeCore()); err != nil {
+		n.cancel()
+		_ = l.Close()
+		return nil, err
+	}
 	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
 	n.core.machine.Step(time.Now(), engine.OwnAddress{Addr: l.Addr()})
 	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
@@ -114,10 +119,11 @@ func OpenOver(cfg Config, sockets Sockets, listener net.Listener, addr netip.Add
 	}
 	n := &Node{cfg: cfg, sockets: sockets, addr: addr}
 	n.prepare()
-	if err := n.makeCore(); err != nil {
+	if err := errors.Join(n.makeFinder(), n.makeCore()); err != nil {
 		n.cancel()
 		return nil, err
 	}
+	n.core.machine.Step(time.Now(), engine.OwnAddress{Addr: addr})
 	n.server = stream.Listen(listener, n.identity, n.serve)
 	n.run()
 	return n, nil
@@ -148,13 +154,14 @@ func (n *Node) makeCore() (err error) {
 	_, _ = rand.Read(seed[:]) // never fails
 	n.core.machine, err = engine.New(engine.Config{
 		Self: n.self, Name: n.cfg.Name, Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.ring,
-		Seed: seed, Ack: n.cfg.Ack, MaxSkew: maxSkew, ConfigHash: n.cfg.hash(),
+		Seed: seed, Ack: n.cfg.Ack, MaxSkew: maxSkew, ConfigHash: n.cfg.hash(), Mode: n.cfg.Mode,
 	})
 	return err
 }
 
 // run starts the goroutines.
 func (n *Node) run() {
+	n.findPeers()
 	n.wg.Go(func() {
 		if err := n.sockets.Receive(n.ctx, n.received); err != nil && n.ctx.Err() == nil {
 			n.cfg.Log.Error("receiving stopped", "error", err)

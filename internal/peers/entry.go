@@ -29,7 +29,7 @@ func ParseEntry(text string) (Entry, error) {
 	if text == "" {
 		return Entry{}, errors.New("an empty peer: write an address or a DNS name, as 10.0.1.4, 10.0.1.4:4000 or nodes.example.org")
 	}
-	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+	if addr, ok := bareAddr(text); ok {
 		return entryOf(text, addr, 0)
 	}
 	host, digits, err := net.SplitHostPort(text)
@@ -49,6 +49,18 @@ func ParseEntry(text string) (Entry, error) {
 		return Entry{}, fmt.Errorf("%q is no peer: write an address or a DNS name, with a port if it is not the cluster's, as 10.0.1.4, [fd00::4]:4000 or nodes.example.org:4000", text)
 	}
 	return Entry{name: host, port: uint16(port)}, nil
+}
+
+// bareAddr reads an address, in brackets or not. A zone may hold anything, brackets and a port too.
+func bareAddr(text string) (netip.Addr, bool) {
+	if inner, found := strings.CutPrefix(text, "["); found {
+		text, found = strings.CutSuffix(inner, "]")
+		if !found {
+			return netip.Addr{}, false
+		}
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil && !strings.ContainsAny(addr.Zone(), "[]")
 }
 
 func entryOf(text string, addr netip.Addr, port uint16) (Entry, error) {

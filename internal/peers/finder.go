@@ -54,6 +54,8 @@ type Finder struct {
 	last   []netip.AddrPort
 	told   bool // last was given to the caller
 
+	timeout time.Duration // of a lookup
+
 	problems struct {
 		sync.Mutex
 		texts map[string]string // by what they are about
@@ -70,7 +72,7 @@ type name struct {
 
 // New checks c.
 func New(c Config) (*Finder, error) {
-	f := &Finder{cfg: c, names: make(map[string]*name)}
+	f := &Finder{cfg: c, names: make(map[string]*name), timeout: lookupTimeout}
 	if f.cfg.Resolver == nil {
 		f.cfg.Resolver = net.DefaultResolver
 	}
@@ -206,7 +208,7 @@ func (f *Finder) lookUp(ctx context.Context) {
 
 // ask looks one name up. Without an answer its last addresses stay.
 func (f *Finder) ask(ctx context.Context, n *name) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	network := "ip4"
 	if f.cfg.V6 {
