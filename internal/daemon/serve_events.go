@@ -92,6 +92,9 @@ func (d *daemon) report(e engine.Event) {
 		d.reportSynced()
 	case engine.EventDivergence:
 		d.log.Warn("a peer held other sessions than this node although neither missed a change: making them equal, as after the death of a node; if none died, please report it", peer...)
+	case engine.EventEnded:
+		d.log.Warn("sessions were dropped: they had ended in a peer's part of the cluster, from which this node was cut off for longer than logouts are remembered",
+			append(peer, "sessions", e.Sessions)...)
 	case engine.EventDuplicate:
 		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
 	case engine.EventClockAhead:

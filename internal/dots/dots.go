@@ -225,3 +225,16 @@ func (s *Set) Hash() uint64 {
 	}
 	return d.Sum64()
 }
+
+// CoversUpTo reports whether s holds all that other holds up to limit.
+func (s *Set) CoversUpTo(other *Set, limit uint64) bool {
+	for _, r := range other.ranges {
+		if r.Lo > limit {
+			return true
+		}
+		if !s.holds(Range{r.Lo, min(r.Hi, limit)}) {
+			return false
+		}
+	}
+	return true
+}

@@ -37,6 +37,7 @@ type Counters struct {
 	FetchesStarted    uint64
 	FetchesFailed     uint64
 	Divergences       uint64
+	EndedElsewhere    uint64 // births dropped: they ended in another part, during a long separation
 	WatchesBroken     uint64 // connections of the death watch that the other side ended
 	DoubtsIn          uint64 // told by others
 	DoubtsProven      uint64 // dead within milliseconds

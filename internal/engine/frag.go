@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/dots"
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -135,7 +136,7 @@ func (m *Machine) takeFragment(p *peer, body []byte) error {
 	}
 	o.announced = max(o.announced, f.Dots[len(f.Dots)-1])
 	if a != nil && a.have.Count() == uint64(a.head.Count()) {
-		return m.completeAssembly(p, a)
+		return m.completeAssembly(p, t, a)
 	}
 	m.checkGap(o)
 	return nil
@@ -223,7 +224,7 @@ func (m *Machine) dropAssembly(a *assembly) {
 }
 
 // completeAssembly merges the item.
-func (m *Machine) completeAssembly(p *peer, a *assembly) error {
+func (m *Machine) completeAssembly(p *peer, t hlc.Stamp, a *assembly) error {
 	var it wire.Item
 	err := m.decoder.ParseItem(a.bytes, &it)
 	it.Origin, it.Dots = a.key.origin, a.head.Dots
@@ -232,7 +233,7 @@ func (m *Machine) completeAssembly(p *peer, a *assembly) error {
 		return err
 	}
 	p.ack.due = p.ack.due || it.Origin == p.ref
-	m.takeItem(p, &it)
+	m.takeItem(p, t, &it)
 	return nil
 }
 
@@ -309,7 +310,7 @@ func (m *Machine) resendFragments(p *peer, w *wire.FragWant) {
 	k, _, known := m.table.LogKey(w.Origin, w.Seq)
 	var it wire.Item
 	it.Origin, it.Dots, it.Kind, it.Key = w.Origin, []uint64{w.Seq}, wire.KindState, k
-	if !known || !m.table.Load(k, &it.State) || len(m.frags.out) >= maxOutgoing ||
+	if !known || m.anyOld(o, it.Dots) || !m.table.Load(k, &it.State) || len(m.frags.out) >= maxOutgoing ||
 		wire.FragmentID(m.encoder.AppendItem(nil, &it)) != w.ID {
 		m.collect(p, o, []dots.Range{{Lo: w.Seq, Hi: w.Seq}})
 		return

@@ -76,12 +76,14 @@ func rotate(from, done, n int) int {
 func (m *Machine) composeBeat() *wire.Heartbeat {
 	all, dead := m.vectorHash()
 	h := &m.beat.h
+	made := m.table.Made()
+	m.mark(m.origin(m.self), made, m.wall())
 	*h = wire.Heartbeat{
 		High: m.sent(), Sent: m.beat.sent, Full: true,
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: uint8(min(m.table.StatsFull(), 255)),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
-		VectorHash: all, DeadHash: dead, Epoch: m.epoch(), Root: m.table.Root(),
+		VectorHash: all, DeadHash: dead, Epoch: m.epoch(), Root: m.table.Root(), Made: made,
 		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
 	}
 	return h
@@ -161,6 +163,8 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		m.takeVector(p, &h.Vectors[i])
 	}
 	m.takeHeard(p, h.Heard)
+	m.mark(m.origin(p.ref), h.Made, t.Millis())
+	m.meet(p, t)
 	if h.Config != m.cfg.ConfigHash && !p.configTold {
 		p.configTold = true
 		m.event(Event{Kind: EventConfig, Member: m.describe(p), Addr: p.addr})

@@ -61,6 +61,7 @@ type Await struct {
 type FetchStarted struct {
 	ID    uint64
 	Offer []wire.Vector
+	Marks []wire.Marks // how old the offered dots may be
 }
 
 // FetchProgress reports that all records before Cursor are merged.
@@ -71,9 +72,10 @@ type FetchProgress struct {
 
 // FetchDone reports the end of a fetch: complete when Err is nil and NoRoom false.
 type FetchDone struct {
-	ID     uint64
-	NoRoom bool // some records found no room in the table
-	Err    error
+	ID      uint64
+	NoRoom  bool // some records found no room in the table
+	Dropped int  // births that ended in the donor's part of the cluster
+	Err     error
 }
 
 // LinkChanged says that the sockets work again after an interruption: announce yourself anew.
@@ -162,6 +164,7 @@ const (
 	EventConfirmed                       // writes are confirmed again, for ten seconds
 	EventCopies                          // Member does not hear our multicast, and gets copies by unicast
 	EventNoCopies                        // Member hears our multicast again, and gets no more copies
+	EventEnded                           // Sessions were dropped: they ended in Member's part of the cluster, during a long separation
 )
 
 // Event is something an operator may want to know.
@@ -170,6 +173,8 @@ type Event struct {
 	Member Member
 	State  wire.MemberState
 	Addr   netip.AddrPort
+
+	Sessions int // of an EventEnded
 }
 
 // Member is what this node knows of a member of the cluster.

@@ -31,6 +31,8 @@ type fetch struct {
 	compare bool
 	started bool          // this donor's offer came
 	claim   []wire.Vector // what every donor so far held at its start
+	judged  bool          // the first donor made up for old dots: absence counts
+	absence *Absence      // of the present donor
 	donors  int
 	tried   []*peer
 	issued  bool // handed out by Poll
@@ -78,7 +80,7 @@ func (m *Machine) pollJoin() {
 	}
 	j.retryAt = time.Time{}
 	if donor := m.donor(nil); donor != nil {
-		m.startFetch(&fetch{donor: donor, compare: true})
+		m.startFetch(&fetch{donor: donor, compare: m.table.Bytes() > 0})
 	} else if m.now.Sub(j.started) >= joinWait {
 		j.solo = true
 		m.becomeSynced()
@@ -209,7 +211,17 @@ func (m *Machine) takeOffer(in FetchStarted) {
 	if f == nil || f.id != in.ID || f.started {
 		return
 	}
+	m.adoptMarks(in.Marks)
+	if f.donors == 0 {
+		f.judged = m.makesUp(in.Offer)
+		if f.judged && f.compare { // only who sends all shows what it lacks
+			f.compare = false
+			m.startFetch(f)
+			return
+		}
+	}
 	f.started = true
+	f.absence = m.newAbsence(in.Offer, f.judged)
 	if f.donors++; f.donors == 1 {
 		f.claim = in.Offer
 		return
@@ -246,6 +258,7 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 		return
 	}
 	j.fetch = nil
+	m.tellDropped(f, in.Dropped)
 	if in.Err == nil && !in.NoRoom && f.started {
 		m.completeFetch(f)
 		return
@@ -264,8 +277,22 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 	j.retryAt = m.now.Add(j.wait)
 }
 
+// tellDropped tells of sessions that ended elsewhere. A large one may be on its way out in fragments, which are not what is held
+// any more.
+func (m *Machine) tellDropped(f *fetch, dropped int) {
+	if dropped == 0 {
+		return
+	}
+	m.frags.out = nil
+	m.count.EndedElsewhere += uint64(dropped)
+	m.event(Event{Kind: EventEnded, Member: m.describe(f.donor), Addr: f.donor.addr, Sessions: dropped})
+}
+
 // completeFetch covers the dots that came with the transfer; what is missing still is asked for one by one.
 func (m *Machine) completeFetch(f *fetch) {
+	if !f.judged {
+		m.withoutOld(f.claim)
+	}
 	for i := range f.claim {
 		v := &f.claim[i]
 		if v.Origin == m.self {

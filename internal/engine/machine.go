@@ -63,6 +63,7 @@ type Machine struct {
 	events  []Event
 
 	parsed parsed
+	elder  elder
 }
 
 // parsed holds the frames taken apart, to be reused.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/dots"
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -52,6 +53,9 @@ type peer struct {
 	road           road
 	askWhoAt       time.Time
 
+	strange bool      // it has not said that it holds every old dot that we hold
+	metAt   hlc.Stamp // when it first said so
+
 	mine     dots.Set // which of our dots it holds
 	confirms uint64   // all of ours from 1 to here
 	holds    map[record.Ref]*dots.Set
@@ -89,7 +93,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 		return p
 	}
 	p := &peer{
-		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now, direct: m.now,
+		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now, direct: m.now, strange: true,
 		holds: make(map[record.Ref]*dots.Set),
 	}
 	for _, old := range m.members.list {

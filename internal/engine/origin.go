@@ -15,6 +15,8 @@ type origin struct {
 	held      dots.Set
 	announced uint64 // the highest dot known to exist
 
+	marks []wire.Mark // how old its dots may be, the earliest first
+
 	nackAt   time.Time // zero: nothing to ask for
 	tries    int       // since the last progress
 	fetchTo  uint64    // a fetch under way brings the dots up to here

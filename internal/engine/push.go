@@ -168,6 +168,9 @@ func (m *Machine) pushFrame() {
 	p.builder.Reset(m.begin(wire.TypeData, group), m.stamp(), p.named, m.room())
 	sent := 0
 	for len(p.queue) > 0 && p.builder.Items() < wire.MaxItems {
+		if m.leaveOld() {
+			continue
+		}
 		m.loadItem(p.queue[0])
 		if !p.builder.Add(&p.item) {
 			break
@@ -177,6 +180,10 @@ func (m *Machine) pushFrame() {
 		sent++
 	}
 	p.frames++
+	if sent == 0 && len(p.queue) == 0 {
+		m.abandon()
+		return
+	}
 	if sent == 0 {
 		m.abandon()
 		m.fragmentOut(&p.item, group, false, nil)
@@ -186,6 +193,18 @@ func (m *Machine) pushFrame() {
 	}
 	m.count.DataOut++
 	m.finish(group, p.builder.Finish())
+}
+
+// leaveOld takes the first key off the backlog if its changes waited, in a process that was suspended, for so long that what they
+// made may be forgotten: then they are left to transfers.
+func (m *Machine) leaveOld() bool {
+	seqs := m.push.dirty[m.push.queue[0]].seqs
+	if !m.anyOld(m.origin(m.self), seqs[:1]) {
+		return false
+	}
+	m.count.BacklogDropped += uint64(len(seqs))
+	m.clean()
+	return true
 }
 
 // abandon takes back a frame begun for the group and not finished. Its packet number stays unused.

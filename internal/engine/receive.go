@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -19,20 +20,20 @@ func (m *Machine) takeData(p *peer, body []byte) error {
 		if b.Items[i].Origin != p.ref {
 			return wire.ErrValue
 		}
-		m.takeItem(p, &b.Items[i])
+		m.takeItem(p, t, &b.Items[i])
 	}
 	return nil
 }
 
 // takeItem merges one key's news and covers its dots, unless the news could not be applied in full: then the dots
 // stay open and are repaired by value.
-func (m *Machine) takeItem(p *peer, it *wire.Item) {
+func (m *Machine) takeItem(p *peer, t hlc.Stamp, it *wire.Item) {
 	o := m.origin(it.Origin)
 	if o.coversAll(it.Dots) {
 		m.count.Duplicates++
 		return
 	}
-	if !m.merge(it) {
+	if !m.merge(p, t, it) {
 		m.announce(o, it.Dots[len(it.Dots)-1])
 		return
 	}
@@ -44,12 +45,13 @@ func (m *Machine) takeItem(p *peer, it *wire.Item) {
 }
 
 // merge reports whether the item is applied in full.
-func (m *Machine) merge(it *wire.Item) bool {
+func (m *Machine) merge(p *peer, t hlc.Stamp, it *wire.Item) bool {
 	switch it.Kind {
 	case wire.KindNothing:
 		return true
 	case wire.KindState, wire.KindTouch:
-		switch m.table.Merge(m.wall(), it.Key, &it.State) {
+		m.elder = elder{m, p, t}
+		switch m.table.MergeFrom(m.wall(), it.Key, &it.State, &m.elder) {
 		case table.Applied:
 			return true
 		case table.NoRoom:
@@ -92,7 +94,7 @@ func (m *Machine) takeRepair(p *peer, body []byte) error {
 			m.wantPull(p, it)
 			continue
 		}
-		m.takeItem(p, it)
+		m.takeItem(p, t, it)
 	}
 	return nil
 }

@@ -186,6 +186,7 @@ func (m *Machine) byKey(list []record.Dot) []keyDots {
 	var groups []keyDots
 	for _, d := range list {
 		k, _, ok := m.table.LogKey(d.Origin, d.Seq)
+		ok = ok && d.Seq > m.old(m.origin(d.Origin)) // who lacks an old one has to judge all by its absence
 		g, found := at[id{d.Origin, k, ok}]
 		if found && !ok {
 			continue // one "pull" for an origin says it all

@@ -34,6 +34,7 @@ type Config struct {
 	MaxMemory  int64         // bytes of the table; 0: no limit
 	MaxSession int           // bytes of a value; 0: 1 MiB
 	Lifetime   time.Duration // absolute lifetime of a session; 0: none
+	Keep       time.Duration // of tombstones where there is no Lifetime; 0: 24 h. Other values are for tests
 	Hold       time.Duration // logout hold; 0: off
 
 	// BeforeJoin is called when the sockets are open and nothing was sent yet; its error ends Open. May be nil.
@@ -55,7 +56,7 @@ func (c *Config) validate() error {
 		return errors.New("a node needs a name of 1 to 64 bytes")
 	case c.MaxSession < 0 || c.MaxSession > record.MaxValue:
 		return errors.New("the largest session must be at most 1 MiB")
-	case c.Ack < 0, c.AckTimeout < 0, c.MaxMemory < 0, c.Lifetime < 0, c.Hold < 0:
+	case c.Ack < 0, c.AckTimeout < 0, c.MaxMemory < 0, c.Lifetime < 0, c.Keep < 0, c.Hold < 0:
 		return errors.New("limits and times must not be negative")
 	}
 	if c.AckTimeout == 0 {
@@ -74,6 +75,7 @@ func (c *Config) validate() error {
 func (c *Config) hash() uint64 {
 	b := binary.BigEndian.AppendUint64(nil, uint64(c.Lifetime))
 	b = binary.BigEndian.AppendUint64(b, uint64(maxSkew))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Keep))
 	sum := sha256.Sum256(b)
 	return binary.BigEndian.Uint64(sum[:])
 }

@@ -185,8 +185,15 @@ func (n *Node) OtherKeys() []netip.Addr {
 }
 
 // offer is what this node holds, for a transfer that starts now.
-func (n *Node) offer() ([]wire.Vector, wire.MemberState) {
+func (n *Node) offer() ([]wire.Vector, []wire.Marks, wire.MemberState) {
 	n.core.Lock()
 	defer n.core.Unlock()
-	return n.core.machine.Offer(), n.core.machine.State()
+	return n.core.machine.Offer(), n.core.machine.Marks(), n.core.machine.State()
+}
+
+// absence is what the transfer under way is to be judged by; false if the machine has replaced it.
+func (n *Node) absence(id uint64) (*engine.Absence, bool) {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Absence(id)
 }

@@ -30,6 +30,9 @@ func (f *fetches) cancel() {
 // errWrongDonor: the address belongs to another node by now.
 var errWrongDonor = errors.New("the stream leads to another node than the donor")
 
+// errReplaced: the machine has asked for another transfer instead.
+var errReplaced = errors.New("another transfer takes the place of this one")
+
 // startFetch carries out what the machine asked for, in place of what it asked for before.
 func (n *Node) startFetch(f engine.Fetch) {
 	n.fetches.Lock()
@@ -42,7 +45,7 @@ func (n *Node) startFetch(f engine.Fetch) {
 	n.wg.Go(func() {
 		defer stop()
 		done := engine.FetchDone{ID: f.ID}
-		done.NoRoom, done.Err = n.fetch(ctx, f)
+		done.Err = n.fetch(ctx, f, &done)
 		if done.Err != nil && ctx.Err() == nil {
 			n.cfg.Log.Warn("state transfer failed", "donor", f.To, "error", done.Err)
 		}
@@ -50,51 +53,57 @@ func (n *Node) startFetch(f engine.Fetch) {
 	})
 }
 
-func (n *Node) fetch(ctx context.Context, f engine.Fetch) (noRoom bool, err error) {
+func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone) error {
 	to := f.To
 	if n.link != nil {
 		to = n.link.Zoned(to)
 	}
 	conn, err := stream.DialOver(ctx, n.cfg.Dialer, to, n.identity())
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer context.AfterFunc(ctx, conn.Close)()
 	defer conn.Close()
 	if conn.Peer() != f.Donor {
-		return false, errWrongDonor
+		return errWrongDonor
 	}
 	taker := transfer.NewTaker(n.table, n.origins)
 	pull := taker.Pull(nil, n.clock.Read(time.Now().UnixMilli()), f.Cursor, f.Compare)
 	if err := conn.Send(byte(wire.StreamTypePull), pull); err != nil {
-		return false, err
+		return err
 	}
-	return n.takeAll(conn, taker, f.ID)
+	return n.takeAll(conn, taker, done)
 }
 
 // takeAll merges what the donor sends and tells the machine how far it is.
-func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, id uint64) (noRoom bool, err error) {
+func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.FetchDone) error {
 	offered, records := false, uint64(0)
 	for {
 		kind, body, err := conn.Receive()
 		if err != nil {
-			return false, err
+			return err
 		}
 		p, err := taker.Take(wire.StreamType(kind), body, time.Now().UnixMilli())
 		n.transfers.bytesIn.Add(uint64(len(body)))
 		n.transfers.recordsIn.Add(p.Keys - records)
 		records = p.Keys
+		done.NoRoom, done.Dropped = p.NoRoom, p.Dropped
 		if err != nil {
-			return false, err
+			return err
 		}
 		switch {
 		case p.Done:
-			return p.NoRoom, nil
+			return nil
 		case !offered:
 			offered = true
-			n.step(engine.FetchStarted{ID: id, Offer: cloneVectors(p.Offer)})
+			n.step(engine.FetchStarted{ID: done.ID, Offer: cloneVectors(p.Offer), Marks: p.Marks})
+			absence, ok := n.absence(done.ID)
+			if !ok {
+				return errReplaced
+			}
+			taker.Judge(absence)
 		default:
-			n.step(engine.FetchProgress{ID: id, Cursor: p.Cursor})
+			n.step(engine.FetchProgress{ID: done.ID, Cursor: p.Cursor})
 		}
 	}
 }
@@ -134,8 +143,9 @@ func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) erro
 	if _, err := decoder.StreamPull(body, &pull); err != nil {
 		return err
 	}
-	offer, state := n.offer()
+	offer, marks, state := n.offer()
 	donor := transfer.NewDonor(n.table, n.origins, &pull, state, offer)
+	donor.SetMarks(marks)
 	n.transfers.served.Add(1)
 	defer func() {
 		n.transfers.bucketsSkipped.Add(donor.Skipped)

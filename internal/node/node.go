@@ -148,7 +148,7 @@ func (n *Node) makeCore() (err error) {
 	n.table = table.New(table.Config{
 		Self: n.self, Origins: n.origins, Clock: n.clock, Secret: [16]byte(n.ring.Derive("table order", 16)),
 		MaxBytes: n.cfg.MaxMemory, MaxValue: n.cfg.MaxSession, MaxSkew: maxSkew,
-		Lifetime: n.cfg.Lifetime, Hold: n.cfg.Hold, OnWrite: n.wrote,
+		Lifetime: n.cfg.Lifetime, Keep: n.cfg.Keep, Hold: n.cfg.Hold, OnWrite: n.wrote,
 	})
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // never fails

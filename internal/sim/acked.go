@@ -92,7 +92,8 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 
 func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
 	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) ||
-		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) || n.world.flushed(k, b.ID.At) {
+		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) || n.world.flushed(k, b.ID.At) ||
+		n.world.ledger.of(k).expired[b.ID] && b.ID.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() {
 		return true
 	}
 	for i := range mine.Births {

@@ -149,7 +149,8 @@ func (n *Node) floorSeen(db uint8) hlc.Stamp {
 	return 0
 }
 
-// checkForgotten: a birth goes for one of four reasons only.
+// checkForgotten: a birth goes for one of four reasons only; or since it went elsewhere, for one of them, so long ago that no
+// tombstone tells of it.
 func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 	if len(was.births) == len(s.Births) {
 		return
@@ -159,14 +160,23 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 			continue
 		}
 		floor := n.floorSeen(k.DB)
+		h, now := n.world.ledger.of(k), n.clusterMillis()
 		switch {
-		case id.At <= max(was.tomb, was.hold, floor), had.latest+2*maxSkew.Milliseconds() <= n.clusterMillis(), crowded(s):
+		case had.latest+2*maxSkew.Milliseconds() <= now:
+			h.expired[n.global(id)] = true
+			delete(was.births, id)
+		case id.At <= max(was.tomb, was.hold, floor), crowded(s), h.collected(id.At, now), n.expiredElsewhere(h, id):
 			delete(was.births, id)
 		default:
 			n.broken("promise 2", k, "forgets birth %v, promised until %d, at %d", id, had.latest, n.clusterMillis())
 			return
 		}
 	}
+}
+
+// expiredElsewhere reports whether some node forgot an old birth at its end: after a long separation that is an end for all.
+func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
+	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis()
 }
 
 func holdsBirth(s *record.State, id record.Version) bool {

@@ -112,6 +112,7 @@ func (n *Node) pull(f *fetch) error {
 		return err
 	}
 	f.source = transfer.NewDonor(d.table, d.origins, &pull, d.machine.State(), d.machine.Offer())
+	f.source.SetMarks(d.machine.Marks())
 	f.source.BatchBytes = min(f.source.BatchBytes, n.world.opts.StreamBatch)
 	return nil
 }
@@ -155,7 +156,12 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 		w.fail("transfer", "node %d cannot take %v: %v", n.id, typ, err)
 		return
 	case typ == wire.StreamTypeOffer:
-		n.step(engine.FetchStarted{ID: f.ask.ID, Offer: got.Offer})
+		n.step(engine.FetchStarted{ID: f.ask.ID, Offer: got.Offer, Marks: got.Marks})
+		if n.up && n.fetch == f {
+			if absence, ok := n.machine.Absence(f.ask.ID); ok {
+				f.taker.Judge(absence)
+			}
+		}
 	case typ == wire.StreamTypeChunk:
 		n.step(engine.FetchProgress{ID: f.ask.ID, Cursor: got.Cursor})
 	}
@@ -164,7 +170,7 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 	case n.fetch != f || !n.up: // replaced or crashed meanwhile
 	case got.Done:
 		n.fetch = nil
-		n.step(engine.FetchDone{ID: f.ask.ID, NoRoom: got.NoRoom})
+		n.step(engine.FetchDone{ID: f.ask.ID, NoRoom: got.NoRoom, Dropped: got.Dropped})
 		n.checkDots()
 	case !more:
 		w.fail("transfer", "a transfer ends without an end")

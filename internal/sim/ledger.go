@@ -20,7 +20,8 @@ type history struct {
 	births    map[record.Version]birthFact
 	values    map[writeID]uint64 // content hash
 	deadlines map[record.Version]record.Deadline
-	tombs     []record.Tombstone // every one that a destroy made
+	tombs     []record.Tombstone      // every one that a destroy made
+	expired   map[record.Version]bool // births that a node forgot at their end
 }
 
 // dotFact is what a dot stands for: whoever covers it must hold what it made, or something that overrides it.
@@ -56,6 +57,7 @@ func (l *ledger) of(k record.Key) *history {
 			births:    make(map[record.Version]birthFact),
 			values:    make(map[writeID]uint64),
 			deadlines: make(map[record.Version]record.Deadline),
+			expired:   make(map[record.Version]bool),
 		}
 		l.known[k] = h
 		l.keys = append(l.keys, k)

@@ -99,6 +99,9 @@ func (w *World) strike() {
 	}
 	s := may[w.nemesis.IntN(len(may))]
 	length := time.Duration(w.nemesis.Float64() * w.nemesis.Float64() * float64(maxStroke))
+	if w.opts.Keep > 0 && w.nemesis.IntN(4) == 0 {
+		length += w.opts.Keep + 2*maxSkew // longer than tombstones are kept
+	}
 	s.strike(w, length)
 }
 

@@ -102,7 +102,7 @@ func (n *Node) start() {
 func (n *Node) newTable() *table.Table {
 	return table.New(table.Config{
 		Self: n.origin, Origins: n.origins, Clock: n.clock, MaxSkew: maxSkew,
-		Lifetime: n.world.opts.Lifetime, Hold: n.world.opts.LogoutHold,
+		Lifetime: n.world.opts.Lifetime, Keep: n.world.opts.Keep, Hold: n.world.opts.LogoutHold,
 	})
 }
 

@@ -18,6 +18,7 @@ type Options struct {
 	Ack          int           // acknowledgements that a write asks for
 	MaxValue     int           // bytes
 	Lifetime     time.Duration // absolute lifetime of sessions; 0: none
+	Keep         time.Duration // of tombstones where there is no Lifetime; 0: 24 h
 	LogoutHold   time.Duration
 	Databases    int
 	Interval     time.Duration // between faults of the nemesis
@@ -56,6 +57,7 @@ const (
 	diceSeeds
 	diceForgery
 	diceHeal
+	diceKeep
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -111,6 +113,10 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.StreamBatch = pick(d, 1, 1000, 1<<20)
 	o.StreamBreaks = pick(d, 0.05, 0.3)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond
+	if d := dice(seed, diceKeep); o.Lifetime == 0 && d.IntN(3) == 0 {
+		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
+		o.Chaos *= 2
+	}
 	return o.Allow(allowed)
 }
 
@@ -173,6 +179,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, hold %v, skew %v",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.LogoutHold, o.SkewLimit)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit)
 }

@@ -60,7 +60,7 @@ type keptFrame struct {
 
 // commands:
 //
-//	nodes N [up=M]                       a new cluster; the first M start, and two seconds pass
+//	nodes N [up=M] [keep=D]              a new cluster; the first M start, and two seconds pass
 //	put NODE KEY VALUE [ttl=D] [size=N] [create|update]
 //	touch NODE KEY D                     moves the deadline
 //	destroy NODE KEY [hold]
@@ -95,13 +95,18 @@ func (s *script) run(t *testing.T, out *strings.Builder, cmd string, args []stri
 }
 
 func (s *script) nodes(_ *strings.Builder, args []string) {
-	n, up := number(args[0]), number(args[0])
-	if len(args) > 1 {
-		up = number(strings.TrimPrefix(args[1], "up="))
+	n, up, keep := number(args[0]), number(args[0]), time.Duration(0)
+	for _, arg := range args[1:] {
+		switch name, value, _ := strings.Cut(arg, "="); name {
+		case "up":
+			up = number(value)
+		case "keep":
+			keep = length(value)
+		}
 	}
 	o := Options{
 		Seed: 1, Nodes: n, Databases: 1, Ack: 1, SocketBytes: 8 << 20, StreamRate: 1e9, StreamBatch: 1 << 20,
-		LogoutHold: time.Minute, Rules: linkRules{delay: 100 * time.Microsecond},
+		LogoutHold: time.Minute, Keep: keep, Rules: linkRules{delay: 100 * time.Microsecond},
 	}
 	*s = script{w: newWorld(o, nil), sent: make(map[string]bool)}
 	s.w.healed = true // no fault but the scenario's
@@ -336,6 +341,7 @@ func (s *script) count(out *strings.Builder, args []string) {
 	values := map[string]uint64{
 		"replays": c.DropReplay, "nacks": c.NacksOut, "repairs": c.RepairsOut, "unproven": c.DropUnproven,
 		"divergences": c.Divergences, "fetches": c.FetchesStarted, "tags": c.DropTag,
+		"ended": c.EndedElsewhere,
 	}
 	for _, name := range args[1:] {
 		fmt.Fprintf(out, "%s %d\n", name, values[name])

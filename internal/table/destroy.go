@@ -49,7 +49,7 @@ func (o *op) destroy(hold bool) {
 	if hold && t.cfg.Hold > 0 && o.e != nil && o.hasLifetime() {
 		tomb.Hold = tomb.At.Add(t.cfg.Hold)
 	}
-	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.cfg.Lifetime, t.cfg.MaxSkew)
+	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.keep(), t.cfg.MaxSkew)
 	if o.e == nil {
 		o.place()
 		o.e.unknown = true

@@ -120,6 +120,9 @@ type remoteLogs struct {
 	rings map[record.Ref]*ring
 }
 
+// Made is the last own dot given out.
+func (t *Table) Made() uint64 { return t.seq.Load() }
+
 // OwnHigh is the end of the own dots, from 1, that are all in the table and in the log.
 func (t *Table) OwnHigh() uint64 {
 	t.own.mu.Lock()

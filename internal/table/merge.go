@@ -15,12 +15,18 @@ const (
 	Applied    Outcome = iota // everything in it is known here now
 	Incomplete                // a touch met no birth: the key's whole state is needed
 	NoRoom                    // above the memory limit: only its tombstone was taken; pull it later
+	Over                      // a birth in it ended here long ago, and was not taken
 )
 
 // Merge joins what another node knows of a key. The name, and the bytes and owners in in, may lie over a buffer that
 // changes later: what is taken over is copied. Tombstones and floors are applied full or not. What is due in
 // a finished epoch is not inserted.
 func (t *Table) Merge(now int64, k record.Key, in *record.State) Outcome {
+	return t.MergeFrom(now, k, in, nil)
+}
+
+// MergeFrom is Merge of what a certain sender says, who may not have heard of what ended here; see Past.
+func (t *Table) MergeFrom(now int64, k record.Key, in *record.State, past Past) Outcome {
 	if !k.Valid() {
 		t.counts.invalid.Add(1)
 		return Applied
@@ -32,8 +38,12 @@ func (t *Table) Merge(now int64, k record.Key, in *record.State) Outcome {
 	var o op
 	o.remote = true
 	o.begin(t, now, k)
+	in, over := o.withoutPast(in, past)
 	outcome := o.merge(in)
 	o.end()
+	if over && outcome == Applied {
+		return Over
+	}
 	return outcome
 }
 
@@ -111,7 +121,7 @@ func valueBytes(s *record.State) (n int) {
 
 // purge drops what was due by the end of an epoch. Merge first, judge on the result.
 func (t *Table) purge(e *entry, epoch int64) (changed bool) {
-	return !e.isFloor() && e.state.Purge(t.cfg.Origins, epoch, t.cfg.Lifetime, t.cfg.MaxSkew)
+	return !e.isFloor() && e.state.Purge(t.cfg.Origins, epoch, t.keep(), t.cfg.MaxSkew)
 }
 
 // Load reads the key's whole state into into, whose Births are reused. Values are shared, never changed in place.

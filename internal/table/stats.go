@@ -17,6 +17,7 @@ type counts struct {
 	refused, held, noRoom, unknownDropped, invalid atomic.Uint64
 	expired, purged, localTouches, reissued        atomic.Uint64
 	renewed, renewDropped                          atomic.Uint64
+	over, absent                                   atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -54,6 +55,8 @@ type Stats struct {
 	Reissued       uint64 // of those, replicated later after all
 	Renewed        uint64 // and those replicated with others before their promise was outgrown
 	RenewDropped   uint64 // those that were to be, and found no room to wait
+	Over           uint64 // remote births not taken: they ended here, long ago
+	Absent         uint64 // births dropped: they ended in another part of the cluster, during a long separation
 }
 
 // Stats reads the gauges and counters.
@@ -67,6 +70,7 @@ func (t *Table) Stats() Stats {
 		Expired: c.expired.Load(), Purged: c.purged.Load(),
 		LocalTouches: c.localTouches.Load(), Reissued: c.reissued.Load(),
 		Renewed: c.renewed.Load(), RenewDropped: c.renewDropped.Load(),
+		Over: c.over.Load(), Absent: c.absent.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

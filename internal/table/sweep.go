@@ -140,7 +140,7 @@ func (t *Table) nextWake(e *entry, at int64) int64 {
 	}
 	if e.class == hidden || len(births) > 1 { // a lone birth is hidden before it goes
 		for i := range births {
-			next = min(next, e.state.PurgeAt(t.cfg.Origins, &births[i], t.cfg.Lifetime, t.cfg.MaxSkew))
+			next = min(next, e.state.PurgeAt(t.cfg.Origins, &births[i], t.keep(), t.cfg.MaxSkew))
 		}
 	}
 	if e.state.Tomb != (record.Tombstone{}) {

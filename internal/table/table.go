@@ -40,6 +40,7 @@ type Config struct {
 	MaxValue int             // bytes of a value; 0: record.MaxValue
 	MaxSkew  time.Duration   // how far apart clocks may be; 0: 5 s
 	Lifetime time.Duration   // absolute lifetime of a session; 0: none
+	Keep     time.Duration   // of tombstones, where there is no Lifetime; 0: 24 h. Alike in the whole cluster
 	Hold     time.Duration   // how long upserts of a session just logged out are refused; 0: off
 	OnWrite  func()          // called after each local change got its dot, outside all locks; must not block
 }

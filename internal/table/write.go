@@ -213,6 +213,6 @@ func (o *op) setDeadline(b *record.Birth, v record.Version, due, pad int64) {
 	if due != 0 {
 		d.Promise = record.CapDue(due+pad, b.Absolute)
 	}
-	b.SetDeadline(d, o.at, o.t.cfg.Lifetime)
+	b.SetDeadline(d, o.at, o.t.keep())
 	o.e.touch = nil
 }

@@ -66,6 +66,9 @@ func NewDonor(t *table.Table, origins *record.Origins, pull *wire.StreamPull, st
 	return d
 }
 
+// SetMarks adds to the offer how old its dots may be.
+func (d *Donor) SetMarks(marks []wire.Marks) { d.offer.Marks = marks }
+
 // Next appends the body of the next message to dst, at the donor's clock t. more is false with the last one, and ever
 // after.
 func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte, more bool) {
@@ -73,7 +76,7 @@ func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte,
 	case sendOffer:
 		d.stage = sendChunks
 		body, _ = d.encoder.AppendStreamOffer(dst, t, &d.offer)
-		d.offer.Vectors = nil
+		d.offer.Vectors, d.offer.Marks = nil, nil
 		return wire.StreamTypeOffer, body, true
 	case sendChunks:
 		if len(d.ready) == 0 {

@@ -16,16 +16,19 @@ type Taker struct {
 	chunk   wire.StreamChunk
 	got     Progress
 	offered bool
+	judge   judge
 }
 
 // Progress is how far a transfer has come.
 type Progress struct {
-	Clock  hlc.Stamp     // the donor's, in its last message
-	Offer  []wire.Vector // what the donor held when it began; valid until the next message
-	Cursor uint64        // every record before it is merged
-	Keys   uint64        // records merged
-	NoRoom bool          // some records found no room in the table
-	Done   bool          // the donor has sent all it had
+	Clock   hlc.Stamp     // the donor's, in its last message
+	Offer   []wire.Vector // what the donor held when it began; valid until the next message
+	Marks   []wire.Marks  // how old that may be
+	Cursor  uint64        // every record before it is merged
+	Keys    uint64        // records merged
+	NoRoom  bool          // some records found no room in the table
+	Dropped int           // births that ended at the donor, see Judge
+	Done    bool          // the donor has sent all it had
 }
 
 // NewTaker makes the puller's end.
@@ -76,7 +79,7 @@ func (k *Taker) takeOffer(body []byte) (err error) {
 	if k.got.Clock, err = k.decoder.StreamOffer(body, &k.offer); err != nil {
 		return err
 	}
-	k.offered, k.got.Offer = true, k.offer.Vectors
+	k.offered, k.got.Offer, k.got.Marks = true, k.offer.Vectors, k.offer.Marks
 	return nil
 }
 
@@ -92,14 +95,16 @@ func (k *Taker) takeChunk(body []byte, now int64) (err error) {
 		if it.Kind != wire.KindState {
 			return ErrKind
 		}
-		switch k.table.Merge(now, it.Key, &it.State) {
+		switch k.table.MergeFrom(now, it.Key, &it.State, k.judge.past()) {
 		case table.NoRoom:
 			k.got.NoRoom = true
 		case table.Incomplete:
 			return ErrKind
 		}
+		k.judge.note(it.Key, &it.State)
 		k.got.Keys++
 	}
+	k.got.Dropped += k.judge.close(k.table, now, k.got.Cursor, k.chunk.Cursor)
 	k.got.Cursor = k.chunk.Cursor
 	return nil
 }

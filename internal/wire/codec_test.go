@@ -92,7 +92,7 @@ var codecs = []codec{
 		return w.encoder().AppendStreamPull(nil, t, v.(*StreamPull))
 	}, parse: streamParsing((*Decoder).StreamPull)},
 	{name: "stream offer", stream: StreamTypeOffer, draw: func(w *world, t *rapid.T) any {
-		return &StreamOffer{State: drawMemberState(t), Epoch: drawSeq(t), Vectors: drawVectors(w, t)}
+		return &StreamOffer{State: drawMemberState(t), Epoch: drawSeq(t), Vectors: drawVectors(w, t), Marks: drawMarks(w, t)}
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {
 		b, _ := w.encoder().AppendStreamOffer(nil, t, v.(*StreamOffer))
 		return b
@@ -206,6 +206,7 @@ func drawHeartbeat(w *world, t *rapid.T) any {
 	for i := range h.KeyIDs {
 		h.KeyIDs[i] = [4]byte{1, 2, byte(i)}
 	}
+	h.Made = drawSeq(t)
 	h.Config, h.VectorHash, h.DeadHash, h.Root = drawSeq(t), drawSeq(t), drawSeq(t), drawSeq(t)
 	h.Epoch = drawSeq(t)
 	h.Vectors = drawVectors(w, t)
@@ -406,4 +407,15 @@ func drawAddrs(t *rapid.T) (list []netip.AddrPort) {
 		list = append(list, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "host")}), port))
 	}
 	return list
+}
+
+func drawMarks(w *world, t *rapid.T) (all []Marks) {
+	for _, v := range drawVectors(w, t) {
+		m := Marks{Origin: v.Origin}
+		for range rapid.IntRange(0, 3).Draw(t, "marks") {
+			m.List = append(m.List, Mark{Seq: drawSeq(t), At: int64(drawSeq(t) >> 1)})
+		}
+		all = append(all, m)
+	}
+	return all
 }

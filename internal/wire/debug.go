@@ -129,8 +129,8 @@ func (p *printer) heartbeat(body []byte, sender record.Ref) {
 	for _, id := range h.KeyIDs {
 		p.put(" key=%x", id)
 	}
-	p.put(" config=%016x vectors=%016x dead=%016x epoch=%d root=%016x",
-		h.Config, h.VectorHash, h.DeadHash, h.Epoch, h.Root)
+	p.put(" config=%016x vectors=%016x dead=%016x epoch=%d root=%016x made=%d",
+		h.Config, h.VectorHash, h.DeadHash, h.Epoch, h.Root, h.Made)
 	p.vectors(h.Vectors)
 	for _, heard := range h.Heard {
 		p.put(" heard{%s loss=%d/200", p.ref(heard.Origin), heard.LossPct)

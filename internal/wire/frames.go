@@ -100,6 +100,18 @@ type Vector struct {
 	Set    dots.Set
 }
 
+// Mark says that an origin made its dots above Seq after At, in Unix milliseconds.
+type Mark struct {
+	Seq uint64
+	At  int64
+}
+
+// Marks are an origin's, the earliest first.
+type Marks struct {
+	Origin record.Ref
+	List   []Mark
+}
+
 // Heartbeat is the body of TypeHeartbeat. After data only its first fields are sent (Full false).
 type Heartbeat struct {
 	High uint64 // the sender's own dots sent so far are 1 to High
@@ -118,6 +130,7 @@ type Heartbeat struct {
 	DeadHash   uint64 // of the dead origins' sets alone
 	Epoch      uint64 // hlc epoch at which Root was taken
 	Root       uint64 // fingerprint of the whole table
+	Made       uint64 // the sender's own dots made so far are 1 to Made: what comes later is younger than this frame
 	Vectors    []Vector
 	Heard      []Heard
 }

@@ -18,6 +18,7 @@ const (
 	entryVector         = 1
 	entryHeard          = 2
 	entryHeardMulticast = 3
+	entryMarks          = 4 // in an offer
 )
 
 // MaxLoss is the highest Heard.LossPct: all lost, in half percents.
@@ -69,7 +70,8 @@ func appendStatus(dst []byte, h *Heartbeat) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, h.VectorHash)
 	dst = binary.BigEndian.AppendUint64(dst, h.DeadHash)
 	dst = binary.AppendUvarint(dst, h.Epoch)
-	return binary.BigEndian.AppendUint64(dst, h.Root)
+	dst = binary.BigEndian.AppendUint64(dst, h.Root)
+	return binary.AppendUvarint(dst, h.Made)
 }
 
 // vector appends v unless that exceeds end, and reports whether it did. With cut it leaves out the oldest ranges that
@@ -150,6 +152,7 @@ func (r *reader) status(h *Heartbeat) {
 	h.DeadHash = r.u64()
 	h.Epoch = r.uvarint()
 	h.Root = r.u64()
+	h.Made = r.uvarint()
 }
 
 // memberState takes what a node says of itself.

@@ -14,6 +14,7 @@ const (
 	ChunkTarget     = 256 << 10                        // bytes of a chunk, unless its only item is larger
 	MaxChunkItems   = 8192                             // items in a chunk or an answer to a lookup
 	MaxLookup       = 256                              // keys in a lookup
+	MaxMarks        = 64                               // of one origin in an offer
 	MaxStreamBody   = MaxState + record.MaxName + 4096 // bytes of any stream message's body
 )
 
@@ -64,6 +65,7 @@ type StreamOffer struct {
 	State   MemberState
 	Epoch   uint64
 	Vectors []Vector // of all origins, dead ones included
+	Marks   []Marks  // how old their dots may be; an origin without any has none known
 }
 
 // StreamChunk holds records in key-hash order.
@@ -125,7 +127,34 @@ func (e *Encoder) AppendStreamOffer(dst []byte, t hlc.Stamp, o *StreamOffer) (bo
 		dst = e.origins.Origin(v.Origin).Append(append(dst, entryVector))
 		dst = appendRanges(dst, ranges)
 	}
+	for i := 0; i < min(len(o.Marks), MaxOfferOrigin) && len(dst)+marksRoom <= end; i++ {
+		dst = e.appendMarks(dst, &o.Marks[i])
+	}
 	return append(dst, 0), vectors
+}
+
+// marksRoom is what an entry of marks takes at most: its tag, the origin, a count, and two varints each.
+const marksRoom = 1 + record.OriginSize + 2 + MaxMarks*2*binary.MaxVarintLen64
+
+func (e *Encoder) appendMarks(dst []byte, m *Marks) []byte {
+	dst = e.origins.Origin(m.Origin).Append(append(dst, entryMarks))
+	list := m.List[:min(len(m.List), MaxMarks)]
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for _, mark := range list {
+		dst = binary.AppendUvarint(dst, mark.Seq)
+		dst = binary.AppendUvarint(dst, uint64(mark.At))
+	}
+	return dst
+}
+
+func (r *reader) marks() (m Marks) {
+	m.Origin = r.origin()
+	for n := r.count(MaxMarks); n > 0 && r.err == nil; n-- {
+		mark := Mark{Seq: r.uvarint(), At: int64(r.uvarint())}
+		r.check(mark.At >= 0, ErrValue)
+		m.List = append(m.List, mark)
+	}
+	return m
 }
 
 // StreamOffer parses an offer's body.
@@ -133,11 +162,18 @@ func (d *Decoder) StreamOffer(body []byte, into *StreamOffer) (hlc.Stamp, error)
 	r, t := d.begin(body, 0)
 	into.State = r.memberState()
 	into.Epoch = r.uvarint()
-	into.Vectors = into.Vectors[:0]
+	into.Vectors, into.Marks = into.Vectors[:0], nil
 	for tag := r.u8(); tag != 0 && r.err == nil; tag = r.u8() {
-		r.check(tag == entryVector, ErrUnknown)
-		r.check(len(into.Vectors) < MaxOfferOrigin, ErrLimit)
-		into.Vectors = append(into.Vectors, Vector{Origin: r.origin(), Set: r.set()})
+		r.check(len(into.Vectors) < MaxOfferOrigin || tag != entryVector, ErrLimit)
+		r.check(len(into.Marks) < MaxOfferOrigin || tag != entryMarks, ErrLimit)
+		switch tag {
+		case entryVector:
+			into.Vectors = append(into.Vectors, Vector{Origin: r.origin(), Set: r.set()})
+		case entryMarks:
+			into.Marks = append(into.Marks, r.marks())
+		default:
+			r.fail(ErrUnknown)
+		}
 	}
 	return t, r.err
 }

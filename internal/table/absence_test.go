@@ -1,0 +1,79 @@
+package table
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+)
+
+// pastOf is a Past that says the same of every birth.
+type pastOf bool
+
+func (p pastOf) Over(*record.Birth) bool { return bool(p) }
+
+func keepHour(cfg *Config) { cfg.Keep = time.Hour }
+
+// stateOf is what n holds of a key.
+func (n *node) stateOf(name string) *record.State {
+	n.t.Helper()
+	s := new(record.State)
+	if !n.Load(key(name), s) {
+		n.t.Fatalf("%q is not held", name)
+	}
+	return s
+}
+
+func TestATombstoneIsKeptForKeepWhereThereIsNoLifetime(t *testing.T) {
+	n := newNode(t, 1, keepHour)
+	n.destroy("s")
+	if got := n.stateOf("s").Tomb.Until; got < t0+hour || got > t0+2*hour {
+		t.Errorf("kept until %d ms after the destroy", got-t0)
+	}
+}
+
+func TestAnOldBirthThatIsOverIsNotTaken(t *testing.T) {
+	a, b := newNode(t, 1, keepHour), newNode(t, 1, keepHour)
+	a.put("s", "one", explicit)
+	s := a.stateOf("s")
+	b.now = t0 + hour - 1
+	if got := b.MergeFrom(b.now, key("young"), s, pastOf(true)); got != Applied {
+		t.Errorf("a birth younger than a tombstone's keep: %v", got)
+	}
+	b.now = t0 + hour
+	if got := b.MergeFrom(b.now, key("s"), s, pastOf(true)); got != Over {
+		t.Errorf("a birth that is over: %v", got)
+	}
+	b.want("s", "-")
+	if got := b.MergeFrom(b.now, key("s"), s, pastOf(false)); got != Applied {
+		t.Errorf("one that is not: %v", got)
+	}
+	b.want("s", "one")
+	if got := b.MergeFrom(b.now, key("s"), s, pastOf(true)); got != Applied || b.Stats().Over != 1 {
+		t.Errorf("one that is here: %v, %d counted", got, b.Stats().Over)
+	}
+}
+
+func TestDropAbsentEndsOldBirthsBetweenTwoCursors(t *testing.T) {
+	n := newNode(t, 1, keepHour)
+	n.put("old", "1", explicit)
+	w := n.Watch(8)
+	defer w.Close()
+	n.now += hour
+	n.put("new", "2", explicit)
+	all := func(record.Key, *record.Birth) bool { return true }
+	h := n.hash(key("old"))
+	if got := n.DropAbsent(n.now, 0, h, all) + n.DropAbsent(n.now, h+1, 1<<64-1, all); got != 0 {
+		t.Errorf("%d dropped beside it", got)
+	}
+	n.want("old", "1")
+	if got := n.DropAbsent(n.now, 0, 1<<64-1, all); got != 1 || n.Stats().Absent != 1 {
+		t.Errorf("%d dropped, %d counted, want the old one alone", got, n.Stats().Absent)
+	}
+	n.want("old", "-")
+	n.want("new", "2")
+	<-w.C() // of new
+	if e := <-w.C(); e.Kind != Destroyed || e.Key != key("old") {
+		t.Errorf("watchers are told %v of %q", e.Kind, e.Key.Name)
+	}
+}
