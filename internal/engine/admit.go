@@ -122,7 +122,8 @@ func (m *Machine) answerChallenge(f *seal.Opened, addr netip.AddrPort) error {
 // refused from then on, recorded or not.
 func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 	var r wire.Response
-	if _, err := m.decoder.Response(f.Body, m.origins.Intern(f.Header.Origin), &r); err != nil {
+	t, err := m.decoder.Response(f.Body, m.origins.Intern(f.Header.Origin), &r)
+	if err != nil {
 		m.count.DropMalformed++
 		return
 	}
@@ -138,6 +139,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 		return
 	}
 	p := m.newPeer(f.Header.Origin, in.From)
+	p.offset.note(m.now, time.Duration(t.Millis()-m.wall())*time.Millisecond) // roughly: it tells its wall clock later
 	if r.Challenge != (wire.Nonce{}) {
 		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
 			&wire.Response{Nonce: r.Challenge, High: m.sent()}))

@@ -148,16 +148,17 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		return err
 	}
 	m.observe(p, t)
+	overtaken := h.Sent < p.multicasts.lastSent // late, or held back by someone: what it says was true once
 	p.multicasts.report(h.Sent)
 	m.announce(m.origin(p.ref), h.High)
-	if !h.Full {
+	if !h.Full || overtaken {
 		return nil
 	}
 	p.beats++
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash = h.DeadHash
 	m.judgeCrowd()
-	p.offset = time.Duration(h.WallMillis-m.wall()) * time.Millisecond
+	p.offset.note(m.now, time.Duration(h.WallMillis-m.wall())*time.Millisecond)
 	m.setSaid(p, h.State)
 	for i := range h.Vectors {
 		m.takeVector(p, &h.Vectors[i])

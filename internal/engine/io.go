@@ -192,7 +192,8 @@ type Member struct {
 	Sessions  uint64
 	Bytes     uint64
 	FullPct   int
-	Offset    time.Duration // its clock minus ours; 0 where not known
+	Offset    time.Duration // its clock minus ours
+	OffsetAge time.Duration // since it told its clock last
 	Left      bool          // it said goodbye
 	Killed    bool          // its process ended without one
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here

@@ -67,7 +67,7 @@ type peer struct {
 
 	multicasts lossMeter
 	lossOfOurs float64 // share of our multicast datagrams that it says it lost
-	offset     time.Duration
+	offset     offsetMeter
 	sessions   uint64
 	bytes      uint64
 	fullPct    int
@@ -408,10 +408,11 @@ func (m *Machine) describe(p *peer) Member {
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
 		Silence: m.now.Sub(p.direct), ViaOthers: p.viaOthers,
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
-		Loss: p.multicasts.loss, RTT: p.ack.rtt, Offset: p.offset, HearsUs: p.hearsUs, Copies: m.copied(p),
+		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p),
 	}
+	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()
 	}

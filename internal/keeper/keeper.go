@@ -18,16 +18,19 @@ import (
 // Interval is how often Look and Sweep are to be called.
 const Interval = 250 * time.Millisecond
 
-// judgeInterval is how often the clocks are judged at least: each peer says once a second what its clock is.
-const judgeInterval = time.Second
+// hearsay is how old what a peer said of its clock may be: of longer ago it may have been said before a clock stepped.
+const hearsay = 4 * time.Second
 
 // Keeper keeps the house of one node.
 type Keeper struct {
-	table  *table.Table
-	clock  *hlc.Clock
-	limit  time.Duration // how far clocks may be apart
-	steps  stepWatch
-	judged time.Duration // when the clocks were judged last, on the monotonic clock
+	table *table.Table
+	clock *hlc.Clock
+	limit time.Duration // how far clocks may be apart
+	steps stepWatch
+	late  time.Duration // by how much less than the believed time is collected by
+
+	stampsAhead bool // of the others' clocks, beyond the limit
+	blind       bool // nobody has told this node the time yet, and it may hear soon
 }
 
 // New makes the keeper of a table and the clock that it shares; limit is the allowed skew, wall the node's clock in Unix
@@ -36,63 +39,91 @@ func New(t *table.Table, c *hlc.Clock, limit time.Duration, wall int64) *Keeper 
 	return &Keeper{table: t, clock: c, limit: limit, steps: newStepWatch(limit, wall)}
 }
 
-// Look takes in what the clocks say: wall in Unix milliseconds, mono since the node was opened. Members are asked for
-// when the clocks have to be judged.
-func (k *Keeper) Look(wall int64, mono time.Duration, members func() []engine.Member) {
-	doubted := k.steps.doubted()
+// Look takes in what the clocks say: wall in Unix milliseconds, mono since the node was opened, and the offsets of the
+// members' clocks, this node among them.
+func (k *Keeper) Look(wall int64, mono time.Duration, members []engine.Member) {
 	k.steps.look(wall, mono)
-	if doubted != k.steps.doubted() || mono >= k.judged+judgeInterval {
-		k.judged = mono
-		k.judge(members())
-	}
+	k.judge(members)
 }
 
 // Sweep hides and forgets what expired, by the time that is believed. It works in bounded steps: true means that there
 // is more to do at once.
-func (k *Keeper) Sweep() (more bool) { return k.table.Sweep(k.steps.believed()) }
+func (k *Keeper) Sweep() (more bool) {
+	return !k.blind && k.table.Sweep(k.steps.wall-k.late.Milliseconds())
+}
 
-// judge adds the measured skew to what hides sessions, and stops this node from writing while its clock is ahead of
-// the others' by more than the limit, or has stepped and they have not confirmed it yet, rather than let it win every
-// conflict (design: clocks).
+// judge adds the measured skew to what hides sessions, tells the table how wrong this node's clock is, and stops this
+// node from writing while its clock is ahead of the others' by more than the limit, or has stepped and they have not
+// confirmed it yet, rather than let it win every conflict (design: clocks).
+//
+// What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
+// node that has just started and met nobody collects nothing.
 func (k *Keeper) judge(members []engine.Member) {
 	var peers []time.Duration
 	var skew time.Duration
+	joining := false
 	for _, m := range members {
-		if m.Self || m.State != wire.Synced {
-			continue
+		switch {
+		case m.Self:
+			joining = m.State == wire.Joining
+		case m.State == wire.Synced:
+			skew = max(skew, m.Offset.Abs())
+			if m.OffsetAge <= hearsay {
+				peers = append(peers, m.Offset)
+			}
 		}
-		peers = append(peers, m.Offset)
-		skew = max(skew, m.Offset.Abs())
 	}
+	k.blind = joining && len(peers) == 0
 	k.table.SetSkew(min(skew, k.limit))
-	k.steps.confirm(peers)
 	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
-	ahead, stampsAhead := judge(peers, lead, k.limit)
-	k.table.SetAhead(ahead)
-	k.table.SetQuarantine(len(peers) > 0 && (k.steps.doubted() || stampsAhead > k.limit))
+	v := judge(peers, lead, k.limit)
+	k.steps.hear(peers, v.wall)
+	off := k.steps.off
+	k.late = max(0, -off)
+	if k.steps.steady() && v.earliest > k.limit {
+		k.late = max(k.late, v.earliest-off)
+	}
+	k.table.SetOff(off)
+	if k.steps.steady() {
+		k.stampsAhead = v.stamps > k.limit
+	}
+	k.table.SetQuarantine(len(peers) > 0 && (off > k.limit || k.stampsAhead))
 }
 
-// judge says how far this node's wall clock, and the clock that its stamps come from, are ahead of the median of all.
-// Peers can move the hybrid clock no further than the limit ahead of the wall clock, and then it is they who are judged.
-// Where it is further ahead, it has followed a wall clock of this node's own that was set back since: it is a clock of
-// its own then, and has a voice, since that may as well have been the right one.
-func judge(peers []time.Duration, lead, limit time.Duration) (wallAhead, stampsAhead time.Duration) {
+// verdict says how far clocks of this node are ahead of the median of all: its wall clock, the clock that its stamps
+// come from, and its wall clock where of two medians the earlier counts.
+type verdict struct{ wall, stamps, earliest time.Duration }
+
+// judge compares this node's clocks with its peers'. Peers can move the hybrid clock no further than the limit ahead of
+// the wall clock, and then it is they who are judged. Where it is further ahead, it has followed a wall clock of this
+// node's own that was set back since: it is a clock of its own then, and has a voice, since that may as well have been the
+// right one.
+func judge(peers []time.Duration, lead, limit time.Duration) verdict {
 	clocks := append([]time.Duration{0}, peers...)
 	if lead <= limit {
 		lead = 0
 	} else {
 		clocks = append(clocks, lead)
 	}
-	wallAhead = -median(clocks)
-	return wallAhead, wallAhead + lead
+	middle, earliest := medians(clocks)
+	if lead > 0 && middle.Abs() > limit { // the clock of the stamps stands still between changes: it outvotes, and tells no time
+		middle = nearest(peers)
+	}
+	return verdict{wall: -middle, stamps: lead - middle, earliest: -earliest}
 }
 
-// median of offsets; of two in the middle the one nearer to zero, so that a pair of nodes does not accuse itself.
-func median(offsets []time.Duration) time.Duration {
+// medians of offsets. Of two in the middle, nearest is the one nearer to zero, so that a pair of nodes does not accuse
+// itself.
+func medians(offsets []time.Duration) (nearest, earliest time.Duration) {
 	slices.Sort(offsets)
 	lo, hi := offsets[(len(offsets)-1)/2], offsets[len(offsets)/2]
 	if lo.Abs() < hi.Abs() {
-		return lo
+		return lo, lo
 	}
-	return hi
+	return hi, lo
+}
+
+func nearest(offsets []time.Duration) time.Duration {
+	n, _ := medians(offsets)
+	return n
 }

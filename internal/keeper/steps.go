@@ -4,52 +4,59 @@ import "time"
 
 const (
 	stepNoise      = time.Second     // a clock that is slewed moves less than this between two looks
-	confirmPeers   = 5 * time.Second // until each peer's offset has surely been measured anew
+	confirmPeers   = 5 * time.Second // longer than hearsay: what peers say was said since the step
 	confirmedAlone = time.Minute     // a clock that nobody can confirm is believed when it stayed for so long
 )
 
-// stepWatch notices that the wall clock stepped forward, by the monotonic clock, and tells what time it would be
-// otherwise. For what a node collects is gone: a clock that is an hour ahead for one second must not make it forget an
-// hour's sessions. So a step by more than the limit is doubted until the peers agree, or, where there are none, until
-// the clock has stayed there for a while. A step back is believed at once: nothing is collected early under a clock
-// that is behind.
+// stepWatch notices, by the monotonic clock, that the wall clock stepped, and keeps the time that is believed. For what a
+// node collects is gone: a clock that is an hour ahead for one second must not make it forget an hour's sessions; and what
+// its users touch while it is an hour behind would end an hour early everywhere. So the believed time goes on evenly
+// over a step by more than the limit, until the peers agree with the clock, or, where there are none, until the clock has
+// stayed there for a while. Where most peers say another time it is theirs.
 type stepWatch struct {
-	limit   time.Duration // a step by more is doubted
+	limit   time.Duration
 	wall    int64         // at the last look, Unix milliseconds
 	mono    time.Duration // since the node was opened
-	aheadMS int64         // of what the wall clock would be without its doubted steps; 0: none
+	off     time.Duration // how far the wall clock is ahead of the believed time
 	stepped time.Duration // when, on the monotonic clock, it stepped last
 }
 
+// newStepWatch begins with a clock that is steady: what peers say of it is said after it started.
 func newStepWatch(limit time.Duration, wall int64) stepWatch {
-	return stepWatch{limit: limit, wall: wall}
+	return stepWatch{limit: limit, wall: wall, stepped: -confirmPeers}
 }
 
 // look compares the clocks with those of the last look.
 func (s *stepWatch) look(wall int64, mono time.Duration) {
-	step := wall - s.wall - (mono - s.mono).Milliseconds()
+	step := time.Duration(wall-s.wall)*time.Millisecond - (mono - s.mono)
 	s.wall, s.mono = wall, mono
-	if max(step, -step) > stepNoise.Milliseconds() {
+	if step.Abs() > stepNoise {
 		s.stepped = mono
 	}
-	if s.doubted() || step > s.limit.Milliseconds() {
-		s.aheadMS += step
+	if s.off != 0 && step.Abs() > stepNoise || step.Abs() > s.limit {
+		s.off += step
 	}
-	if s.aheadMS <= s.limit.Milliseconds() {
-		s.aheadMS = 0 // it came back
-	}
-}
-
-// confirm believes the clock if the peers' offsets say that it is not ahead of them, or if it is steady and there are no
-// peers.
-func (s *stepWatch) confirm(peers []time.Duration) {
-	steady := s.mono - s.stepped
-	if len(peers) > 0 && steady >= confirmPeers && -median(peers) <= s.limit || len(peers) == 0 && steady >= confirmedAlone {
-		s.aheadMS = 0
+	if s.off.Abs() <= s.limit {
+		s.off = 0 // it came back
 	}
 }
 
-func (s *stepWatch) doubted() bool { return s.aheadMS != 0 }
+// steady reports whether what the peers' offsets say was measured since the last step.
+func (s *stepWatch) steady() bool { return s.mono-s.stepped >= confirmPeers }
 
-// believed is the wall time of the last look, without the steps that are doubted.
-func (s *stepWatch) believed() int64 { return s.wall - s.aheadMS }
+// hear believes the clock if the peers' offsets say that it is right, or no further wrong than where it stepped from; goes
+// by theirs where ahead, its distance from the median of all, is beyond the limit; and, if there are no peers, believes a
+// clock that has been steady for long.
+func (s *stepWatch) hear(peers []time.Duration, ahead time.Duration) {
+	switch {
+	case len(peers) == 0:
+		if s.mono-s.stepped >= confirmedAlone {
+			s.off = 0
+		}
+	case !s.steady():
+	case ahead.Abs() > s.limit:
+		s.off = ahead
+	case s.off > 0 && -nearest(peers) <= s.limit, s.off < 0 && nearest(peers) <= s.limit:
+		s.off = 0
+	}
+}

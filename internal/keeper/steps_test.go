@@ -20,66 +20,68 @@ const (
 // stepping is a stepWatch whose clocks a test moves.
 type stepping struct {
 	stepWatch
-	off  time.Duration // the wall clock's error
+	by   time.Duration // the wall clock's error
 	mono time.Duration
 }
 
 func newStepping() *stepping { return &stepping{stepWatch: newStepWatch(maxSkew, startMS)} }
 
-// run lets time pass with the housekeeper's looks and what the peers say.
+// run lets time pass with the keeper's looks and what the peers say, which is each a second old.
 func (s *stepping) run(d time.Duration, peers ...time.Duration) {
 	for end := s.mono + d; s.mono < end; {
 		s.mono += Interval
-		s.look(startMS+(s.mono+s.off).Milliseconds(), s.mono)
-		if s.mono%judgeInterval == 0 {
-			s.confirm(peers)
-		}
+		s.look(startMS+(s.mono+s.by).Milliseconds(), s.mono)
+		s.hear(peers, judge(peers, 0, maxSkew).wall)
 	}
 }
 
 // wrong is by how much the believed time differs from the true one.
 func (s *stepping) wrong() time.Duration {
-	return time.Duration(s.believed()-startMS)*time.Millisecond - s.mono
+	return time.Duration(s.wall-startMS)*time.Millisecond - s.off - s.mono
 }
 
 func TestAClockThatGoesEvenlyIsBelieved(t *testing.T) {
 	s := newStepping()
 	for range 1000 {
-		s.off += 100 * time.Millisecond // slewed fast
-		if s.run(Interval); s.doubted() || s.wrong() != s.off {
-			t.Fatalf("doubted %v, believed time off by %v at %v", s.doubted(), s.wrong(), s.off)
+		s.by += 100 * time.Millisecond // slewed fast
+		if s.run(Interval); s.wrong() != s.by {
+			t.Fatalf("believed time off by %v at %v", s.wrong(), s.by)
 		}
 	}
 }
 
-func TestAStepForwardIsDoubtedUntilItIsConfirmed(t *testing.T) {
+func TestAStepIsDoubtedUntilItIsConfirmed(t *testing.T) {
 	for name, c := range map[string]struct {
+		step  time.Duration
 		peers []time.Duration
 		after time.Duration // when it is believed; 0: never
 	}{
-		"alone":                   {nil, confirmedAlone},
-		"peers agree":             {[]time.Duration{0, time.Second}, confirmPeers},
-		"peers disagree":          {[]time.Duration{-time.Hour}, 0},
-		"most disagree":           {[]time.Duration{-time.Hour, -time.Hour, 0}, 0},
-		"peers are further ahead": {[]time.Duration{time.Hour}, confirmPeers},
+		"alone":                           {time.Hour, nil, confirmedAlone},
+		"peers agree":                     {time.Hour, []time.Duration{0, time.Second}, confirmPeers},
+		"peers disagree":                  {time.Hour, []time.Duration{-time.Hour}, 0},
+		"most disagree":                   {time.Hour, []time.Duration{-time.Hour, -time.Hour, 0}, 0},
+		"back, alone":                     {-time.Hour, nil, confirmedAlone},
+		"back, and peers agree":           {-time.Hour, []time.Duration{0, time.Second}, confirmPeers},
+		"back, and most disagree":         {-time.Hour, []time.Duration{time.Hour, time.Hour, 0}, 0},
+		"a pair's other is further ahead": {time.Hour, []time.Duration{time.Hour}, confirmPeers},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStepping()
 			s.run(time.Minute, 0)
-			s.off = time.Hour
+			s.by = c.step
 			if c.after == 0 {
 				s.run(time.Hour, c.peers...)
 			} else {
 				s.run(c.after-time.Second, c.peers...)
 			}
-			if !s.doubted() || s.wrong() != 0 {
-				t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+			if s.wrong() != 0 {
+				t.Fatalf("believed time off by %v", s.wrong())
 			}
 			if c.after == 0 {
 				return
 			}
-			if s.run(2*time.Second, c.peers...); s.doubted() || s.wrong() != time.Hour {
-				t.Fatalf("then doubted %v, believed time off by %v", s.doubted(), s.wrong())
+			if s.run(2*time.Second, c.peers...); s.wrong() != c.step {
+				t.Fatalf("then believed time off by %v", s.wrong())
 			}
 		})
 	}
@@ -87,37 +89,45 @@ func TestAStepForwardIsDoubtedUntilItIsConfirmed(t *testing.T) {
 
 func TestAClockThatComesBackIsBelievedAtOnce(t *testing.T) {
 	s := newStepping()
-	s.off = time.Hour
+	s.by = time.Hour
 	s.run(time.Second)
-	s.off = 0
-	if s.run(Interval); s.doubted() || s.wrong() != 0 {
-		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	s.by = 0
+	if s.run(Interval); s.off != 0 || s.wrong() != 0 {
+		t.Fatalf("believed time off by %v", s.wrong())
 	}
 }
 
 func TestAClockThatKeepsSteppingIsNotBelieved(t *testing.T) {
 	s := newStepping()
 	for range 10 {
-		s.off += time.Hour
+		s.by += time.Hour
 		s.run(confirmedAlone - time.Second)
 	}
-	if !s.doubted() || s.wrong() != 0 {
-		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
+	if s.wrong() != 0 {
+		t.Fatalf("believed time off by %v", s.wrong())
 	}
 }
 
-func TestAStepBackIsBelievedAndTheWayForwardDoubted(t *testing.T) {
-	s := newStepping()
-	s.off = -time.Hour
-	if s.run(Interval); s.doubted() || s.wrong() != -time.Hour {
-		t.Fatalf("doubted %v, believed time off by %v", s.doubted(), s.wrong())
-	}
-	s.off = 0
-	if s.run(Interval); !s.doubted() {
-		t.Fatal("the step forward is not doubted")
-	}
-	if s.run(2*confirmPeers, 0); s.doubted() || s.wrong() != 0 {
-		t.Fatalf("in the end doubted %v, believed time off by %v", s.doubted(), s.wrong())
+// A node that started with a wrong clock goes by its peers'; when the clock is set right it must not, for as long as it
+// has only old offsets, be wrong by as much the other way.
+func TestAClockThatIsSetRightIsNotCorrectedTwice(t *testing.T) {
+	for _, by := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
+		s := newStepping()
+		s.by = by
+		s.wall = startMS + by.Milliseconds()
+		s.run(time.Second, -by, -by)
+		if s.wrong() != 0 {
+			t.Fatalf("%v off: believed time off by %v", by, s.wrong())
+		}
+		s.by = 0
+		for range 4 {
+			if s.run(Interval, -by, -by); s.wrong() != 0 {
+				t.Fatalf("set right from %v off: believed time off by %v", by, s.wrong())
+			}
+		}
+		if s.run(2*confirmPeers, 0, 0); s.wrong() != 0 || s.off != 0 {
+			t.Fatalf("in the end: believed time off by %v", s.wrong())
+		}
 	}
 }
 
@@ -137,8 +147,8 @@ func TestStampsAreJudgedAsWellAsTheWallClock(t *testing.T) {
 		"it was right and was set back":            {[]time.Duration{hour, hour}, hour, -hour, 0},
 		"it was right and was set back, in a pair": {[]time.Duration{hour}, hour, -hour, 0},
 	} {
-		if wall, stamps := judge(c.peers, c.lead, maxSkew); wall != c.wall || stamps != c.stamps {
-			t.Errorf("%s: wall clock %v ahead, stamps %v; want %v, %v", name, wall, stamps, c.wall, c.stamps)
+		if v := judge(c.peers, c.lead, maxSkew); v.wall != c.wall || v.stamps != c.stamps {
+			t.Errorf("%s: wall clock %v ahead, stamps %v; want %v, %v", name, v.wall, v.stamps, c.wall, c.stamps)
 		}
 	}
 }
@@ -164,8 +174,7 @@ func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 			sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock})
 			clock.Now(startMS + c.lead.Milliseconds())
 			k := New(sessions, clock, maxSkew, startMS)
-			k.Look(startMS+c.step.Milliseconds(), 0, func() []engine.Member { return c.members })
-			k.judge(c.members)
+			k.Look(startMS+c.step.Milliseconds(), 0, c.members)
 			if _, err := sessions.Put(startMS, record.Key{Name: "s"}, &table.Write{}); !errors.Is(err, c.want) {
 				t.Errorf("a write is answered with %v, want %v", err, c.want)
 			}
@@ -184,7 +193,7 @@ func TestMedianOfAPairAccusesNobody(t *testing.T) {
 		{[]time.Duration{-10, 0, -9}, -9},
 		{[]time.Duration{-10, 0, -9, 5}, 0},
 	} {
-		if got := median(c.offsets); got != c.want {
+		if got := nearest(c.offsets); got != c.want {
 			t.Errorf("of %v: %v, want %v", c.offsets, got, c.want)
 		}
 	}

@@ -18,7 +18,7 @@ func (n *Node) housekeeper() {
 		case <-tick.C:
 			now := time.Now()
 			n.coarse.Store(now.UnixMilli())
-			k.Look(now.UnixMilli(), now.Sub(n.started), n.Members)
+			k.Look(now.UnixMilli(), now.Sub(n.started), n.Members())
 			for k.Sweep() && n.ctx.Err() == nil {
 			}
 		}

@@ -78,7 +78,7 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 	var s record.State
 	n.table.Load(k, &s)
 	mine := n.globalState(&s)
-	now := n.clusterMillis()
+	now := n.lateMillis()
 	if t := &state.Tomb; mine.Tomb.At < t.At && (t.Until == 0 || t.Until > now) {
 		return false
 	}
@@ -91,9 +91,9 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 }
 
 func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
-	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.clusterMillis() || crowded(mine) ||
-		n.world.ledger.of(k).collected(b.ID.At, n.clusterMillis()) || n.world.flushed(k, b.ID.At) ||
-		n.world.ledger.of(k).expired[b.ID] && b.ID.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() {
+	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.lateMillis() || crowded(mine) ||
+		n.world.ledger.of(k).collected(b.ID.At, n.lateMillis()) || n.world.flushed(k, b.ID.At) ||
+		n.world.ledger.of(k).expired[b.ID] && b.ID.At.Millis()+n.table.Keep().Milliseconds() <= n.lateMillis() {
 		return true
 	}
 	for i := range mine.Births {

@@ -96,7 +96,7 @@ func (n *Node) broken(promise string, k record.Key, format string, args ...any) 
 }
 
 func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
-	if s.Tomb.At < was.tomb && n.clusterMillis() < was.until {
+	if s.Tomb.At < was.tomb && n.forgetMillis() < was.until {
 		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.tomb, was.until)
 	}
 	if t := s.Tomb.At; t != 0 && t != was.tomb && !h.hasTomb(t) {
@@ -160,7 +160,7 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 			continue
 		}
 		floor := n.floorSeen(k.DB)
-		h, now := n.world.ledger.of(k), n.clusterMillis()
+		h, now := n.world.ledger.of(k), n.forgetMillis()
 		switch {
 		case had.latest+2*maxSkew.Milliseconds() <= now:
 			h.expired[n.global(id)] = true
@@ -194,6 +194,9 @@ func crowded(s *record.State) bool { return len(s.Births) >= record.MaxBirths }
 // fast peer has moved the cluster's time; nor shown long after.
 func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 	if _, floor := k.IsFloor(); floor {
+		return
+	}
+	if n.strange() {
 		return
 	}
 	view, visible := n.table.Get(n.wall(), k)
@@ -259,11 +262,7 @@ func (n *Node) checkDots() {
 	if !n.up || w.err != nil {
 		return
 	}
-	held := make(map[record.Ref]*dots.Set)
-	offer := n.machine.Offer()
-	for i := range offer {
-		held[n.globalRef(offer[i].Origin)] = &offer[i].Set
-	}
+	held := n.held()
 	for i := range w.ledger.dots {
 		d := &w.ledger.dots[i]
 		if set := held[d.origin]; set != nil && set.Contains(d.seq) && !n.includes(d.key, &d.made) {
@@ -283,4 +282,14 @@ func (n *Node) checkMembers() {
 			n.world.fail("promise 7", "%s has a member that is none: %s", nodeName(n.id), m.Name)
 		}
 	}
+}
+
+// held is what the node holds of each origin, in the observer's terms.
+func (n *Node) held() map[record.Ref]*dots.Set {
+	held := make(map[record.Ref]*dots.Set)
+	offer := n.machine.Offer()
+	for i := range offer {
+		held[n.globalRef(offer[i].Origin)] = &offer[i].Set
+	}
+	return held
 }

@@ -30,6 +30,7 @@ const (
 	SmallPayload                    // the path takes less than a full datagram
 	LargeValues                     // values up to 1 MiB, in fragments
 	Leaves                          // nodes leave in good order, and start again
+	FarClock                        // one clock at a time jumps by an hour or a day, forward or back
 	faultsEnd
 )
 
@@ -39,7 +40,7 @@ const AllFaults = faultsEnd - 1
 var faultNames = [...]string{
 	"loss", "burst", "link-loss", "one-way", "duplicate", "reorder", "partition", "isolate", "crash", "pause", "skew",
 	"jump", "slow-link", "slow-node", "small-buffer", "replay", "corrupt", "forge", "stream-break", "other-cluster",
-	"small-payload", "large-values", "leaves",
+	"small-payload", "large-values", "leaves", "far-clock",
 }
 
 // Has reports whether every fault of g is in f.

@@ -44,12 +44,7 @@ func (n *Node) startFetch(ask engine.Fetch) {
 	n.later(f, 3*n.pathDelay(f), func() { n.connect(f) })
 }
 
-func (n *Node) dropFetch() {
-	if f := n.fetch; f != nil && f.taker != nil {
-		n.world.partial++
-	}
-	n.fetch = nil
-}
+func (n *Node) dropFetch() { n.fetch = nil }
 
 func (n *Node) pathDelay(f *fetch) time.Duration {
 	return n.world.opts.Rules.delay + n.world.net.link(n.id, f.donor.id).extra + 10*time.Microsecond

@@ -28,6 +28,7 @@ func (w *World) heal() {
 		}
 	}
 	for _, n := range w.ours() {
+		n.comeBack()
 		n.checkDots()
 	}
 	w.ledger.atHeal = w.join()

@@ -22,6 +22,7 @@ var strokes = []stroke{
 	{Jump, (*World).strikeJump},
 	{Leaves, (*World).strikeLeave},
 	{StreamBreak, (*World).strikeWatch},
+	{FarClock, (*World).strikeFar},
 }
 
 // maxStroke is how long a partition, a pause or a node's absence lasts at most.

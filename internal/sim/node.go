@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/dots"
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/keeper"
@@ -24,6 +25,9 @@ type Node struct {
 	keyring *seal.Keyring
 	dice    *rand.Rand
 	skew    time.Duration
+	far     time.Duration // what the clock is off by besides, beyond the limit
+	wasFar  bool          // in this life
+	farEnd  time.Duration
 
 	life    int // grows with each start and crash: what belongs to an earlier one is void
 	up      bool
@@ -63,7 +67,7 @@ const (
 )
 
 // time is what time.Now says on the node.
-func (n *Node) time() time.Time { return moment(n.world.now, n.skew) }
+func (n *Node) time() time.Time { return moment(n.world.now, n.skew+n.far) }
 
 // wall is the node's wall clock in Unix milliseconds.
 func (n *Node) wall() int64 { return n.time().UnixMilli() }
@@ -73,6 +77,7 @@ func (n *Node) start() {
 	w := n.world
 	n.life++
 	n.up, n.paused, n.leaving = true, false, false
+	n.wasFar = n.far != 0
 	n.origin.Node = record.NodeID{0: byte(n.id*37 + 1), 7: byte(n.id)} // their order is not that of the ids
 	binary.BigEndian.PutUint64(n.origin.Incarnation[:8], uint64(n.wall())<<16)
 	binary.BigEndian.PutUint64(n.origin.Incarnation[6:], n.dice.Uint64())
@@ -108,7 +113,7 @@ func (n *Node) newTable() *table.Table {
 
 // keep does the node's housekeeping, as the shell does.
 func (n *Node) keep() {
-	n.keeper.Look(n.wall(), n.world.now-n.startedAt, func() []engine.Member { return n.machine.Members(n.time()) })
+	n.keeper.Look(n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
 	for n.keeper.Sweep() {
 	}
 	n.watch.stale = true
@@ -293,15 +298,39 @@ func (n *Node) takeEvent(e engine.Event) {
 	case engine.EventLeft:
 		n.crash()
 	case engine.EventDivergence:
-		// It heals, which would hide whatever made it. Two things leave state without its dots behind: a transfer that
-		// broke, and a repair by a node that died before it could send the later dots that its present state shows.
-		if n.world.partial > 0 || n.world.crashes > 0 {
-			return
-		}
-		why := ""
-		if peer := n.world.byIP[e.Member.Addr]; peer != nil && peer.up {
-			why = n.world.differInKeys(n, peer)
-		}
-		n.world.fail("promise 2", "%s has the same dots as %s and not the same state: %s", nodeName(n.id), e.Member.Name, why)
+		n.checkDivergence(e.Member)
 	}
+}
+
+// checkDivergence: a divergence heals, which would hide whatever made it. State that came without its dot is no fault:
+// a repair shows a key as it is, and its holder may die, or be cut off, before it can send the later dots that this shows;
+// or a transfer broke off.
+func (n *Node) checkDivergence(with engine.Member) {
+	w := n.world
+	peer := w.byIP[with.Addr]
+	if peer == nil || !peer.up || n.strange() || peer.strange() {
+		return
+	}
+	for _, k := range w.ledger.keys {
+		if a, b := n.describe(k), peer.describe(k); a != b && !w.changedBeyond(k, n, peer) {
+			w.fail("promise 2", "%s has the same dots as %s and not the same state of key %d/%s: %s, and %s",
+				nodeName(n.id), with.Name, k.DB, k.Name, a, b)
+		}
+	}
+}
+
+// changedBeyond reports whether a dot of the key, or of its database's floor, is not held by both of two nodes.
+func (w *World) changedBeyond(k record.Key, a, b *Node) bool {
+	held := [2]map[record.Ref]*dots.Set{a.held(), b.held()}
+	for i := range w.ledger.dots {
+		d := &w.ledger.dots[i]
+		if d.key != k && d.key != record.FloorKey(k.DB) {
+			continue
+		}
+		x, y := held[0][d.origin], held[1][d.origin]
+		if x == nil || !x.Contains(d.seq) || y == nil || !y.Contains(d.seq) {
+			return true
+		}
+	}
+	return false
 }

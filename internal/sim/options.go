@@ -87,6 +87,9 @@ func Draw(seed uint64, allowed Faults) Options {
 	if d.IntN(5) > 0 {
 		o.Faults &^= LargeValues // costly, and few suffice
 	}
+	if o.Faults.Has(Replay) {
+		o.Faults &^= FarClock // who holds back what a far clock said, and sends it again later, makes it one of most
+	}
 	o.Mix = drawMix(d)
 	o.Follow = pick(d, 0, 0.2, 0.7)
 	o.Rules = linkRules{

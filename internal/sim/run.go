@@ -16,14 +16,7 @@ func Run(o Options, log io.Writer) (Stats, error) {
 	}
 	w := newWorld(o, tr)
 	w.log("%v", o)
-	for _, n := range w.nodes {
-		w.after(time.Duration(w.work.Int64N(int64(bootSpread))), func() {
-			if !n.up {
-				n.start()
-			}
-		})
-		w.everyKeep(n)
-	}
+	w.bootAll()
 	begin := time.Duration(0)
 	if o.Boot {
 		begin = bootTime
@@ -46,6 +39,18 @@ const (
 	bootSpread = 50 * time.Millisecond // within which the nodes start
 	bootTime   = 2 * time.Second       // until they know each other
 )
+
+// bootAll starts every node, nearly at once.
+func (w *World) bootAll() {
+	for _, n := range w.nodes {
+		w.after(time.Duration(w.work.Int64N(int64(bootSpread))), func() {
+			if !n.up {
+				n.start()
+			}
+		})
+		w.everyKeep(n)
+	}
+}
 
 // everyKeep does what the shell does at its ticks.
 func (w *World) everyKeep(n *Node) {

@@ -116,7 +116,7 @@ func (n *Node) opRecreate(k record.Key) {
 }
 
 // clusterMillis is the time that expiry goes by, on this node.
-func (n *Node) clusterMillis() int64 { return n.clock.Read(n.wall()).Millis() }
+func (n *Node) clusterMillis() int64 { return n.table.Time(n.wall()) }
 
 func (n *Node) drawDue() int64 {
 	life := lifetimes[n.world.work.IntN(len(lifetimes))]
@@ -177,7 +177,7 @@ func (n *Node) put(k record.Key, write table.Write) {
 func (n *Node) refused(k record.Key, err error, hold bool) {
 	n.world.stats.Refused++
 	switch {
-	case errors.Is(err, table.ErrClosed) && n.leaving, errors.Is(err, table.ErrClock):
+	case errors.Is(err, table.ErrClosed) && n.leaving, errors.Is(err, table.ErrClock) && (n.wasFar || n.world.opts.Faults&delays != 0):
 	case errors.Is(err, table.ErrDestroyed) && hold:
 		if s := n.watch.of(k); s.hold < hlc.At(n.clusterMillis()) && !n.heldBy(k) {
 			n.broken("hold", k, "refused although no hold is on")

@@ -25,7 +25,6 @@ type World struct {
 
 	healed   bool
 	crashes  int
-	partial  int // transfers that broke midway
 	started  map[record.Origin]*Node
 	delays   []time.Duration // scratch
 	free     []*packet

@@ -141,6 +141,7 @@ func (o *op) raiseFloor(db uint8, in *record.State) (raised bool) {
 
 // dropKilled removes what the floor of db has killed, bucket by bucket. Readers and writers see the floor before.
 func (t *Table) dropKilled(now int64, db uint8, remote bool) {
+	now = t.believed(now)
 	var hit []slot
 	var dots []logged
 	for i := range t.buckets {

@@ -142,6 +142,7 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 	if k.DB >= record.Databases || len(k.Name) > record.MaxName {
 		return v, false
 	}
+	now = t.believed(now)
 	h := t.hash(k)
 	b := t.bucket(h)
 	b.mu.Lock()

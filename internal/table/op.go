@@ -28,11 +28,11 @@ type op struct {
 type seen struct{ value, deadline record.Version }
 
 func (o *op) begin(t *Table, now int64, k record.Key) {
-	o.t, o.k, o.now = t, k, now
+	o.t, o.k, o.now = t, k, t.believed(now)
 	o.hash = t.hash(k)
 	o.b = t.bucket(o.hash)
 	o.b.mu.Lock()
-	o.at = t.clusterTime(now)
+	o.at = t.clusterTime(o.now)
 	o.floor = t.floor(k.DB) // under the lock: a Flush that has passed this bucket is seen
 	if o.slot = o.b.locate(o.hash, k); o.slot >= 0 {
 		o.take()
@@ -156,9 +156,9 @@ func (o *op) stamp() record.Version {
 // destroyStamp is the stamp of a tombstone or floor: ahead by the allowed skew, so that a clock that is behind by less
 // cannot miss a birth it has not seen. The last stamp of its millisecond, so that none made in it slips by.
 func (o *op) destroyStamp() hlc.Stamp {
-	base := o.t.cfg.Clock.Now(o.now)
-	if o.t.quarantine.Load() {
-		base = hlc.At(o.now - o.t.aheadMS.Load())
+	base := hlc.At(o.now)
+	if !o.t.quarantine.Load() {
+		base = o.t.cfg.Clock.Now(o.now)
 	}
 	last := hlc.At(base.Add(o.t.cfg.MaxSkew).Millis()+1) - 1
 	return max(last, o.highest().Next())

@@ -105,6 +105,7 @@ func (t *Table) Scan(now int64, db int, cursor uint64, count int, emit func(name
 	if db < 0 || db >= record.Databases || cursor > 1<<(64-scanShift)-1 {
 		return 0
 	}
+	now = t.believed(now)
 	count = min(max(count, 1), maxScanCount)
 	s := scan{t: t, db: uint8(db), now: now, at: t.clusterTime(now), group: cursor, want: count, effort: max(minEffort, count*scanEffort)}
 	from := cursor << scanShift
@@ -159,6 +160,7 @@ func (t *Table) Random(now int64, db int, r uint64) (name string, ok bool) {
 	if t.Len(db) == 0 {
 		return "", false
 	}
+	now = t.believed(now)
 	at := t.clusterTime(now)
 	visit := func(_ uint64, e *entry) bool {
 		if int(e.db) == db {

@@ -28,6 +28,7 @@ func (t *Table) Sweep(now int64) (more bool) {
 	s.mu.Lock()
 	start := s.start
 	s.mu.Unlock()
+	now = t.believed(now)
 	at := t.clusterTime(now)
 	t.moveEpoch(at / record.EpochMillis * record.EpochMillis)
 	epoch := t.epoch.Load()

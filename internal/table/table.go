@@ -58,7 +58,7 @@ type Table struct {
 	skewMS     atomic.Int64                    // measured, added before hiding
 	epoch      atomic.Int64                    // nothing due up to here is inserted any more
 	quarantine atomic.Bool
-	aheadMS    atomic.Int64 // of the median of the peers' clocks
+	offMS      atomic.Int64 // how far this node's clock is ahead of the time that is believed
 	closed     atomic.Bool
 	crowded    atomic.Bool // most members are nearly full
 
@@ -129,8 +129,8 @@ func (t *Table) floor(db uint8) hlc.Stamp {
 }
 
 // Time is the cluster's time at the wall time now, both in Unix milliseconds: what a lifetime counts from. It is later
-// than now where this node's clock is behind.
-func (t *Table) Time(now int64) int64 { return t.clusterTime(now) }
+// than now where this node's clock is behind, and earlier where it is known to be wrong.
+func (t *Table) Time(now int64) int64 { return t.clusterTime(t.believed(now)) }
 
 // SetSkew sets the measured skew between the nodes' clocks: sessions are hidden that much later. It counts up to the
 // configured maximum.
@@ -141,9 +141,12 @@ func (t *Table) SetSkew(d time.Duration) {
 // SetQuarantine refuses writes, not destroys, while this node's clock is too far ahead.
 func (t *Table) SetQuarantine(on bool) { t.quarantine.Store(on) }
 
-// SetAhead says how far this node's clock is ahead of the median of its peers' clocks. While in quarantine, destroys
-// and floors are stamped without that.
-func (t *Table) SetAhead(d time.Duration) { t.aheadMS.Store(d.Milliseconds()) }
+// SetOff says how far this node's clock is ahead of the time that is believed, behind where negative: from now on every
+// wall time that is handed in counts for so much less.
+func (t *Table) SetOff(d time.Duration) { t.offMS.Store(d.Milliseconds()) }
+
+// believed is the wall time without the error that this node's clock is known to have.
+func (t *Table) believed(wall int64) int64 { return wall - t.offMS.Load() }
 
 // StopWrites refuses every local change from now on, and returns the last dot that was given out. Dots that are still
 // being logged show in OwnHigh a moment later.

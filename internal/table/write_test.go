@@ -156,7 +156,7 @@ func TestQuarantinedClockRefusesWritesAndDestroysByItsPeers(t *testing.T) {
 	n.put("s", "one", n.dueIn(hour))
 	n.now += hour / 2
 	n.SetQuarantine(true)
-	n.SetAhead(time.Duration(hour/2) * time.Millisecond)
+	n.SetOff(time.Duration(hour/2) * time.Millisecond)
 	if _, err := n.tryPut("s", "two"); !errors.Is(err, ErrClock) {
 		t.Fatalf("put: %v", err)
 	}

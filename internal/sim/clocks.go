@@ -1,0 +1,77 @@
+package sim
+
+import "time"
+
+// Clocks beyond the limit: one node at a time, so that the others are most. Such a node may refuse writes, and hide its
+// sessions for as long as it cannot know better; it may not forget what the others keep, and none of them may suffer.
+
+var farJumps = []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour}
+
+// farSettles is how long after its return a clock may still be doubted. What it stamped while it was ahead keeps a node
+// from writing for longer: until it is started again.
+const farSettles = 15 * time.Second
+
+// delays are the faults that can make every peer's clock look slow for a moment.
+const delays = Reorder | Replay | Pause | SlowLink | SlowNode | SmallBuffer
+
+// fewestForFar is the least cluster in which the others can outvote a clock.
+const fewestForFar = 3
+
+func (w *World) strikeFar(length time.Duration) {
+	n := w.victim()
+	for _, m := range w.ours() {
+		if m.strange() { // its peers may hold it against others yet
+			return
+		}
+	}
+	if n == nil || w.opts.Nodes < fewestForFar {
+		return
+	}
+	w.stats.Faults[FarClock]++
+	n.goFar(pick(w.nemesis, farJumps...))
+	if w.nemesis.IntN(4) == 0 { // and nobody saw it jump
+		n.crash()
+		n.start()
+	}
+	w.after(length, func() {
+		if !w.healed {
+			n.comeBack()
+		}
+	})
+}
+
+func (n *Node) goFar(by time.Duration) {
+	n.far, n.wasFar = by, true
+	n.world.logNode(n, "clock jumps to %v off", n.skew+n.far)
+	n.poll()
+}
+
+func (n *Node) comeBack() {
+	if n.far == 0 {
+		return
+	}
+	n.far, n.farEnd = 0, n.world.now
+	n.world.logNode(n, "clock is back at %v off", n.skew)
+	n.poll()
+}
+
+// strange reports whether the node's clock is, or a moment ago was, beyond the limit.
+func (n *Node) strange() bool {
+	return n.far != 0 || n.wasFar && n.world.now < n.farEnd+farSettles
+}
+
+// trueMillis is the time that all clocks are within half of the limit of, but for far ones.
+func (w *World) trueMillis() int64 { return epochMillis + w.now.Milliseconds() }
+
+// forgetMillis is the latest moment for which the node may have forgotten what ended by it.
+func (n *Node) forgetMillis() int64 {
+	return min(n.clusterMillis(), n.world.trueMillis()+maxSkew.Milliseconds())
+}
+
+// lateMillis is the time up to which nothing need be held any more.
+func (n *Node) lateMillis() int64 {
+	if n.strange() {
+		return max(n.clusterMillis(), n.world.trueMillis())
+	}
+	return n.clusterMillis()
+}

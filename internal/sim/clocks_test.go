@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/keeper"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+// A clock beyond the limit, among three: its node goes by the others', whether it saw the clock jump or started with it,
+// so that what its users touch ends when it should, everywhere; and it goes right on when the clock is set.
+func TestAFarClockGoesByTheOthers(t *testing.T) {
+	for _, far := range farJumps {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, restarted %v", far, restarted), func(t *testing.T) { farClock(t, far, restarted) })
+		}
+	}
+}
+
+func farClock(t *testing.T, far time.Duration, restarted bool) {
+	w := quiet(3)
+	n, peer := w.nodes[1], w.nodes[2]
+	k := record.Key{Name: "kept alive"}
+	w.run(3*time.Second, nil)
+	n.put(k, table.Write{Due: n.clusterMillis() + 20_000})
+	w.run(4*time.Second, nil)
+	n.goFar(far)
+	if restarted {
+		n.crash()
+		n.start()
+	}
+	for touch := range 60 {
+		w.run(w.now+time.Second, nil)
+		if off := n.clusterMillis() - w.trueMillis(); w.now > 10*time.Second && (off > 1000 || off < -1000) {
+			t.Fatalf("at %v the node goes by a time that is %d ms off", w.now, off)
+		}
+		if touch == 30 {
+			n.comeBack()
+			w.run(w.now+keeper.Interval, nil)
+		}
+		_, err := n.table.Expire(n.wall(), k, n.clusterMillis()+20_000, table.ExpireAlways)
+		if err != nil && far < 0 {
+			t.Fatalf("at %v a touch is refused: %v", w.now, err)
+		}
+		if err != nil { // the user's next request goes elsewhere
+			_, _ = peer.table.Expire(peer.wall(), k, peer.clusterMillis()+20_000, table.ExpireAlways)
+		}
+		n.step(engine.Wrote{})
+		peer.step(engine.Wrote{})
+		for _, m := range w.nodes {
+			if _, ok := m.table.Get(m.wall(), k); !ok && w.now > 10*time.Second {
+				t.Fatalf("at %v %s does not show what is kept alive", w.now, nodeName(m.id))
+			}
+		}
+	}
+	w.run(w.now+30*time.Second, nil)
+	for _, m := range w.nodes {
+		if _, ok := m.table.Get(m.wall(), k); ok {
+			t.Errorf("%s shows a session that nobody keeps alive", nodeName(m.id))
+		}
+	}
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+}
+
+// quiet is a world of so many nodes without faults and without a workload.
+func quiet(nodes int) *World {
+	o := Options{
+		Seed: 1, Nodes: nodes, Databases: 1, Keys: 1, MaxValue: 100, Ack: 1, SocketBytes: 8 << 20, StreamRate: 1e9, StreamBatch: 1 << 20,
+		Rules: linkRules{delay: 100 * time.Microsecond, jitter: 50 * time.Microsecond},
+	}
+	w := newWorld(o, nil)
+	w.bootAll()
+	return w
+}
