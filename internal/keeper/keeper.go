@@ -27,7 +27,6 @@ type Keeper struct {
 	clock *hlc.Clock
 	limit time.Duration // how far clocks may be apart
 	steps stepWatch
-	late  time.Duration // by how much less than the believed time is collected by
 
 	stampsAhead bool // of the others' clocks, beyond the limit
 	blind       bool // nobody has told this node the time yet, and it may hear soon
@@ -49,7 +48,7 @@ func (k *Keeper) Look(wall int64, mono time.Duration, members []engine.Member) {
 // Sweep hides and forgets what expired, by the time that is believed. It works in bounded steps: true means that there
 // is more to do at once.
 func (k *Keeper) Sweep() (more bool) {
-	return !k.blind && k.table.Sweep(k.steps.wall-k.late.Milliseconds())
+	return !k.blind && k.table.Sweep(k.steps.wall)
 }
 
 // judge adds the measured skew to what hides sessions, tells the table how wrong this node's clock is, and stops this
@@ -79,11 +78,12 @@ func (k *Keeper) judge(members []engine.Member) {
 	v := judge(peers, lead, k.limit)
 	k.steps.hear(peers, v.wall)
 	off := k.steps.off
-	k.late = max(0, -off)
+	late := max(0, -off)
 	if k.steps.steady() && v.earliest > k.limit {
-		k.late = max(k.late, v.earliest-off)
+		late = max(late, v.earliest-off)
 	}
 	k.table.SetOff(off)
+	k.table.SetLate(late)
 	if k.steps.steady() {
 		k.stampsAhead = v.stamps > k.limit
 	}

@@ -57,6 +57,7 @@ func (n *Node) check() {
 	if !n.up || w.err != nil {
 		return
 	}
+	n.noteOwn()
 	c := n.machine.Counters()
 	taken := c.DataIn + c.RepairsIn + c.FragmentsIn
 	if !n.watch.stale && taken == n.watch.taken && w.now < n.watch.at+lookEvery {

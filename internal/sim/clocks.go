@@ -7,9 +7,9 @@ import "time"
 
 var farJumps = []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour}
 
-// farSettles is how long after its return a clock may still be doubted. What it stamped while it was ahead keeps a node
+// farSettles is how long after its return a clock may still be doubted, by a node that has nobody to ask. What it stamped while it was ahead keeps a node
 // from writing for longer: until it is started again.
-const farSettles = 15 * time.Second
+const farSettles = 65 * time.Second
 
 // delays are the faults that can make every peer's clock look slow for a moment.
 const delays = Reorder | Replay | Pause | SlowLink | SlowNode | SmallBuffer
@@ -20,7 +20,7 @@ const fewestForFar = 3
 func (w *World) strikeFar(length time.Duration) {
 	n := w.victim()
 	for _, m := range w.ours() {
-		if m.strange() { // its peers may hold it against others yet
+		if m.far != 0 || m.wasFar && w.now < m.farEnd+5*time.Second { // its peers may hold it against others yet
 			return
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/keeper"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/table"
@@ -49,8 +48,8 @@ func farClock(t *testing.T, far time.Duration, restarted bool) {
 		if err != nil { // the user's next request goes elsewhere
 			_, _ = peer.table.Expire(peer.wall(), k, peer.clusterMillis()+20_000, table.ExpireAlways)
 		}
-		n.step(engine.Wrote{})
-		peer.step(engine.Wrote{})
+		n.check()
+		peer.check()
 		for _, m := range w.nodes {
 			if _, ok := m.table.Get(m.wall(), k); !ok && w.now > 10*time.Second {
 				t.Fatalf("at %v %s does not show what is kept alive", w.now, nodeName(m.id))
@@ -60,7 +59,7 @@ func farClock(t *testing.T, far time.Duration, restarted bool) {
 	w.run(w.now+30*time.Second, nil)
 	for _, m := range w.nodes {
 		if _, ok := m.table.Get(m.wall(), k); ok {
-			t.Errorf("%s shows a session that nobody keeps alive", nodeName(m.id))
+			t.Errorf("at %v %s shows a session that nobody keeps alive: %s", w.now, nodeName(m.id), m.describe(k))
 		}
 	}
 	if w.err != nil {

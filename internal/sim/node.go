@@ -56,8 +56,11 @@ type Node struct {
 	fetch  *fetch
 	awaits map[uint64]awaited
 	nextID uint64
-	watch  watcher
-	kept   []engine.Watch // the death watches
+
+	noted   uint64          // own dots up to here are in the ledger,
+	entered map[uint64]bool // those among them by their operations
+	watch   watcher
+	kept    []engine.Watch // the death watches
 }
 
 const (
@@ -86,6 +89,7 @@ func (n *Node) start() {
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
 	n.out, n.kept = engine.Output{}, nil
 	n.awaits = make(map[uint64]awaited)
+	n.noted, n.entered = 0, make(map[uint64]bool)
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
 	n.keeper, n.startedAt = keeper.New(n.table, n.clock, maxSkew, n.wall()), w.now

@@ -311,7 +311,40 @@ func (n *Node) enterDot(k record.Key, seq uint64, kind change) (made record.Stat
 	n.table.Load(k, &s)
 	made = n.globalState(kind.made(&s))
 	n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, made})
+	n.entered[seq] = true
 	return made
+}
+
+// noteOwn enters the dots that the table made by itself, touches that it replicated after all, and wakes the machine as
+// the shell does.
+func (n *Node) noteOwn() {
+	high := n.table.OwnHigh()
+	fresh := false
+	for ; n.noted < high; n.noted++ {
+		seq := n.noted + 1
+		k, _, known := n.table.LogKey(n.self(), seq)
+		if n.entered[seq] || !known {
+			continue
+		}
+		var s, made record.State
+		n.table.Load(k, &s)
+		for i := range s.Births {
+			if b := s.Births[i]; b.Deadline.By == n.self() {
+				b.Value = record.Value{}
+				made.Births = append(made.Births, b)
+			}
+		}
+		n.wrote(k)
+		n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, n.globalState(&made)})
+		fresh = true
+	}
+	if life := n.life; fresh {
+		n.world.after(0, func() {
+			if n.life == life {
+				n.step(engine.Wrote{})
+			}
+		})
+	}
 }
 
 // awaited is a write that waits for acknowledgements.
@@ -353,6 +386,7 @@ func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 		return
 	}
 	made := n.enterDot(k, seq, kind)
+	n.noteOwn()
 	if n.world.work.IntN(4) == 0 {
 		life := n.life
 		n.world.after(time.Duration(n.world.work.IntN(2000))*time.Microsecond, func() {

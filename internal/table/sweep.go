@@ -30,7 +30,7 @@ func (t *Table) Sweep(now int64) (more bool) {
 	s.mu.Unlock()
 	now = t.believed(now)
 	at := t.clusterTime(now)
-	t.moveEpoch(at / record.EpochMillis * record.EpochMillis)
+	t.moveEpoch((at - t.lateMS.Load()) / record.EpochMillis * record.EpochMillis)
 	epoch := t.epoch.Load()
 	budget := sweepBudget
 	stop := start

@@ -58,6 +58,7 @@ type Table struct {
 	skewMS     atomic.Int64                    // measured, added before hiding
 	epoch      atomic.Int64                    // nothing due up to here is inserted any more
 	quarantine atomic.Bool
+	lateMS     atomic.Int64 // added to when epochs end
 	offMS      atomic.Int64 // how far this node's clock is ahead of the time that is believed
 	closed     atomic.Bool
 	crowded    atomic.Bool // most members are nearly full
@@ -144,6 +145,9 @@ func (t *Table) SetQuarantine(on bool) { t.quarantine.Store(on) }
 // SetOff says how far this node's clock is ahead of the time that is believed, behind where negative: from now on every
 // wall time that is handed in counts for so much less.
 func (t *Table) SetOff(d time.Duration) { t.offMS.Store(d.Milliseconds()) }
+
+// SetLate has epochs end so much later than the believed time says, which may be wrong.
+func (t *Table) SetLate(d time.Duration) { t.lateMS.Store(d.Milliseconds()) }
 
 // believed is the wall time without the error that this node's clock is known to have.
 func (t *Table) believed(wall int64) int64 { return wall - t.offMS.Load() }
