@@ -1,6 +1,7 @@
 # make test   installs what the tests need, checks the sources and runs every test
 # make bench  measures, side by side with Redis where it is installed
 # make sim    many seeds of the simulation; SIM=10m for longer
+# make figures  measures what docs/reliability.md publishes; PARTS="latency idle" for some of it
 # make soak   real daemons under faults; SOAK=30m for longer, SOAKFLAGS="-seed 7" to repeat
 GO     ?= go
 SIM    ?= 2m
@@ -8,7 +9,7 @@ SOAK   ?= 5m
 FUZZ   ?= 20000x
 TOOL   := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build test deps check unit draw fuzz sim mutants soak bench clean
+.PHONY: build test deps check unit draw fuzz sim mutants soak figures bench clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sessioncast ./cmd/sessioncast
@@ -48,6 +49,9 @@ mutants:
 # Real daemons in network namespaces, killed, stopped, cut, slowed and flooded; every acknowledged write is followed.
 soak: build
 	SCTEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) run ./test/soak -for $(SOAK) -report-md $(SOAKFLAGS)
+
+figures:
+	@scripts/figures $(PARTS)
 
 bench:
 	@scripts/bench
