@@ -98,6 +98,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Warn("a peer lives, as others tell, and nothing of it arrives here: check firewalls and cables", member)
 		case engine.EventHeard:
 			log.Info("a peer arrives here again", member)
+		case engine.EventSetAside:
+			log.Warn("a peer receives far worse than the others: it pulls what it lacks", member)
+		case engine.EventTakenBack:
+			log.Info("a peer keeps up again", member)
 		case engine.EventStoodStill:
 			log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late)
 		case engine.EventDegraded:

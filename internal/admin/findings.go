@@ -117,6 +117,9 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	if key, text := r.aboutReach(m, name); key != "" {
 		add(key, "%s", text)
 	}
+	if m.Aside {
+		add("slow", "%s receives far worse than the others: this node does not wait for it, and it pulls what it lacks. Look there for a busy CPU, a small receive buffer or a bad cable.", name)
+	}
 	switch {
 	case m.ViaOthers:
 		add("deaf", "Nothing of %s arrives here, although others hear it: check the firewalls and cables between it and this node.", name)

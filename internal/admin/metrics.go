@@ -250,6 +250,9 @@ var metricHelp = map[string]string{
 	"DoubtsIn":                "Doubts of other nodes whether a process is alive.",
 	"DoubtsProven":            "Processes found dead by probes after their connection ended.",
 	"DoubtsRefuted":           "Processes found alive by probes after their connection ended.",
+	"SetAside":                "Times that a receiver was set aside because it was far worse than the others.",
+	"TurnedAway":              "Requests of receivers set aside that were not answered.",
+	"LossReports":             "Answers to nodes that sent much: what share of it is missing.",
 	"StoodStill":              "Times that this node was stopped or had no time at all.",
 }
 

@@ -116,6 +116,10 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Warn("a peer lives, as others tell, and nothing of it arrives here: check the firewalls and cables between it and this node", peer...)
 	case engine.EventHeard:
 		d.log.Info("a peer arrives here again", peer...)
+	case engine.EventSetAside:
+		d.log.Warn("a peer receives far worse than the others: it is not waited for, and pulls what it lacks; look for a busy CPU, a small receive buffer or a bad cable there", peer...)
+	case engine.EventTakenBack:
+		d.log.Info("a peer keeps up again", peer...)
 	case engine.EventStoodStill:
 		d.log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late.Round(time.Millisecond))
 	}

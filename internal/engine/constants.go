@@ -57,7 +57,10 @@ const (
 
 	paceInterval = 200 * time.Millisecond
 	paceCut      = 0.7
-	paceGain     = 0.05 // of the ceiling
+	paceGain     = 0.05
+	paceAnswer   = 40 * time.Millisecond // within which receivers answer
+	reportAgain  = paceInterval / 2
+	paceFrames   = lossLeast // multicast datagrams in an interval from which receivers are asked
 	paceLoss     = 0.01
 	paceFloor    = 0.01 // of the ceiling: never slower
 
@@ -71,6 +74,15 @@ const (
 	newcomerBeats    = 4
 	introducedFor    = time.Minute     // that somebody introduced by a member is called
 	askWhoInterval   = 2 * time.Second // between two questions to a member whom else it hears
+	asideLook        = time.Second
+	asideLooks       = 3    // in a row that find a receiver far worse than the others, or well again
+	asideLeast       = 3    // receivers; of fewer none is set aside
+	asideLoss        = 0.05 // beyond asideFactor times the median
+	asideLag         = ringDots
+	asideFactor      = 4
+	asideBudget      = 256 // dots repaired between two looks
+	asidePullMin     = time.Second
+	asidePullMax     = 8 * time.Second
 
 	divergenceBeats = 3 // equal vectors with unequal roots, in a row
 )

@@ -28,6 +28,9 @@ type Counters struct {
 	CallsOut          uint64 // greetings to addresses at which no member is known
 	SeedsDropped      uint64 // configured addresses beyond the limit
 	CallsDropped      uint64 // addresses to greet beyond the limit
+	SetAside          uint64 // receivers far worse than the others
+	TurnedAway        uint64 // requests of such that were not answered
+	LossReports       uint64 // told to who sent many datagrams
 	AcksOut, AcksIn   uint64
 	AckTimeouts       uint64 // writes told before enough peers had confirmed them
 	AckGivenUp        uint64 // of those, told at once: nobody who answers lately was left to wait for

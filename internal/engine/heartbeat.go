@@ -37,7 +37,6 @@ func (m *Machine) pollHeart() {
 	if h.fullAt.IsZero() || m.due(h.fullAt) {
 		h.fullAt = m.jitter(steady-steadyJitter, steady+steadyJitter)
 		m.fullBeat()
-		m.adaptPace()
 		m.tryDeaf()
 		m.weighMemory()
 		return
@@ -132,13 +131,17 @@ func (m *Machine) deadDiffer(dead uint64) bool {
 func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 	for _, p := range m.members.list {
 		if p.live() {
-			into = append(into, wire.Heard{
-				Origin: p.ref, Multicast: m.hears(p),
-				LossPct: uint8(min(p.multicasts.loss*200, 200)),
-			})
+			into = append(into, m.heardOf(p))
 		}
 	}
 	return rotated(into, m.beat.heardAt)
+}
+
+func (m *Machine) heardOf(p *peer) wire.Heard {
+	return wire.Heard{
+		Origin: p.ref, Multicast: m.hears(p),
+		LossPct: uint8(min(p.multicasts.loss*200, 200)),
+	}
 }
 
 func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
@@ -149,7 +152,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	}
 	m.observe(p, t)
 	overtaken := h.Sent < p.multicasts.lastSent // late, or held back by someone: what it says was true once
-	p.multicasts.report(h.Sent)
+	m.reportLoss(p, p.multicasts.report(h.Sent))
 	m.announce(m.origin(p.ref), h.High)
 	if !h.Full || overtaken {
 		return nil
@@ -170,7 +173,9 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		p.configTold = true
 		m.event(Event{Kind: EventConfig, Member: m.describe(p), Addr: p.addr})
 	}
-	m.compare(p, h)
+	if h.Epoch != 0 { // else it says nothing of the table
+		m.compare(p, h)
+	}
 	m.considerRejoin(p)
 	return nil
 }
@@ -205,28 +210,12 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 	for _, h := range list {
 		switch {
 		case h.Origin == m.self:
-			p.lossOfOurs = float64(h.LossPct) / 200
+			p.lossOfOurs, p.lossAt = float64(h.LossPct)/200, m.now
 			m.takeHearing(p, h.Multicast)
 		case m.members.byRef[h.Origin] == nil:
 			m.askWho(p)
 		}
 	}
-}
-
-// adaptPace follows the second-worst loss that peers report of our frames.
-func (m *Machine) adaptPace() {
-	var worst, second float64
-	for _, p := range m.members.list {
-		if !p.synced() {
-			continue
-		}
-		if l := p.lossOfOurs; l > worst {
-			worst, second = l, worst
-		} else if l > second {
-			second = l
-		}
-	}
-	m.pace.adapt(m.now, second, float64(m.cfg.MaxRate))
 }
 
 // compare looks whether two tables that hold the same dots are the same, at the same epoch. What is in flight makes

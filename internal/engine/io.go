@@ -157,6 +157,8 @@ const (
 	EventOtherKey                        // datagrams sealed with a key that is not ours arrive, from Addr
 	EventConfig                          // Member is configured differently from this node
 	EventLeft                            // the drain is over
+	EventSetAside                        // Member receives far worse than the others: it is not served one by one
+	EventTakenBack                       // ... no longer
 	EventStoodStill                      // this node was stopped, or had no time at all, for Member.Late
 	EventUnheard                         // Member lives, as others tell, and nothing of it arrives here
 	EventHeard                           // Member is heard here again
@@ -195,6 +197,7 @@ type Member struct {
 	Offset    time.Duration // its clock minus ours
 	OffsetAge time.Duration // since it told its clock last
 	Left      bool          // it said goodbye
+	Aside     bool          // it receives far worse than the others, and is to pull
 	Killed    bool          // its process ended without one
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
 	Multicast bool          // its multicast arrived here within the last seconds

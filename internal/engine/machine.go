@@ -58,6 +58,7 @@ type Machine struct {
 	join    join
 	acks    acks
 	pace    pacer
+	asides  asides
 	leave   leaving
 	control []controlFrame
 	events  []Event
@@ -167,7 +168,9 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollAcks()
 	m.pollPush()
 	m.pollRepairs()
+	m.pollAside()
 	m.sendFragments()
+	m.pollPace()
 	m.pollHeart()
 	m.pollReach()
 	m.pollLeave()
@@ -200,6 +203,7 @@ func (m *Machine) Deadline() time.Time {
 	d.add(m.beat.deadline())
 	d.add(m.reach.deadline())
 	d.add(m.calls.next)
+	d.add(m.pace.deadline())
 	d.add(m.leave.at)
 	if len(m.control) > 0 || len(m.events) > 0 {
 		d.add(m.now)

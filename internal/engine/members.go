@@ -67,6 +67,9 @@ type peer struct {
 
 	multicasts lossMeter
 	lossOfOurs float64 // share of our multicast datagrams that it says it lost
+	lossAt     time.Time
+	reported   time.Time // when it was told what we lost of its own
+	aside      aside
 	offset     offsetMeter
 	sessions   uint64
 	bytes      uint64
@@ -410,7 +413,7 @@ func (m *Machine) describe(p *peer) Member {
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p),
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	if o := m.lookup(p.ref); o != nil {
@@ -430,10 +433,10 @@ type lossMeter struct {
 	loss       float64
 }
 
-// report takes in the sender's count of multicast datagrams.
-func (l *lossMeter) report(sent uint64) {
+// report takes in the sender's count of multicast datagrams, and returns how many were sent since the last.
+func (l *lossMeter) report(sent uint64) (expected uint64) {
 	if l.lastSent != 0 && sent > l.lastSent {
-		expected := sent - l.lastSent
+		expected = sent - l.lastSent
 		l.at = (l.at + 1) % lossWindow
 		l.sent[l.at] = expected
 		l.lost[l.at] = expected - min(l.received, expected)
@@ -442,6 +445,7 @@ func (l *lossMeter) report(sent uint64) {
 	if sent >= l.lastSent {
 		l.lastSent, l.received = sent, 0
 	}
+	return expected
 }
 
 func (l *lossMeter) share() float64 {

@@ -47,6 +47,7 @@ func (m *Machine) takeWrote() {
 	o.held.AddRange(first, high)
 	o.announced = high
 	m.beat.data(m.now)
+	m.pace.flows(m.now)
 	if !m.anyoneLive() { // who comes later lacks these dots with all that were before, and asks
 		return
 	}

@@ -35,6 +35,9 @@ func (m *Machine) takeNack(p *peer, body []byte) error {
 	}
 	m.observe(p, t)
 	m.count.NacksIn++
+	if m.turnAway(p, n) {
+		return nil
+	}
 	for i := range n.Wants {
 		if o := m.lookup(n.Wants[i].Origin); o != nil {
 			m.collect(p, o, n.Wants[i].Ranges)
