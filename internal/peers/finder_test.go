@@ -12,15 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sessioncast/sessioncast/internal/dnstest"
 )
-
-// A lookup whose context has ended goes on in the background for its own five seconds.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("internal/singleflight.(*Group).doCall"), goleak.IgnoreAnyFunction("net.(*Resolver).tryOneName"))
-}
 
 // search is a Finder that runs, and what it told.
 type search struct {
