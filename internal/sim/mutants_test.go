@@ -61,7 +61,13 @@ var mutants = []mutant{
 	{"tombstones are forgotten at once", "record/record.go",
 		"return max(at, hold).Add(life+2*maxSkew).Millis() + Pad(life.Milliseconds())", "return at.Millis()"},
 	{"acknowledged before it is merged", "engine/receive.go",
-		"if !m.merge(it) {", "if m.merge(it); false {"},
+		"if !m.merge(p, t, it) {", "if m.merge(p, t, it); false {"},
+	{"absence is not judged", "engine/absence.go",
+		"return a.Judged && set != nil && set.Contains(b.Seq)", "return false && set.Contains(b.Seq)"},
+	{"what ended here long ago is taken again", "engine/absence.go",
+		"return m.isStrange(e.p) || e.t <= e.p.metAt || m.lacksClaim(e.p)", "return false"},
+	{"old dots are repaired one by one", "engine/repair.go",
+		"ok = ok && d.Seq > m.old(m.origin(d.Origin))", "_ = ok"},
 }
 
 // TestMutants plants bugs and demands that the simulation finds each.
