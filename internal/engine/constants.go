@@ -94,6 +94,7 @@ var helloAt = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecon
 const (
 	maxStrangers    = 1024      // unproven origins under challenge
 	maxPeers        = 1024      // members, dead ones included
+	maxOrigins      = 65_536    // runs of nodes whose intervals are kept, the latest
 	maxSeeds        = 256       // configured addresses
 	maxCalls        = 2048      // addresses greeted by unicast, of the configured, the introduced and the dead
 	maxRelays       = 64        // probes made for others and not answered yet

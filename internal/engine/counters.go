@@ -40,6 +40,7 @@ type Counters struct {
 	FetchesStarted    uint64
 	FetchesFailed     uint64
 	Divergences       uint64
+	OriginsForgotten  uint64 // runs of nodes so long ago that their intervals are not kept
 	EndedElsewhere    uint64 // births dropped: they ended in another part, during a long separation
 	WatchesBroken     uint64 // connections of the death watch that the other side ended
 	DoubtsIn          uint64 // told by others

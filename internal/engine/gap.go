@@ -9,7 +9,7 @@ import (
 
 // checkGap starts or ends the asking for dots of o.
 func (m *Machine) checkGap(o *origin) {
-	if o.ref == m.self {
+	if o.ref == m.self || m.lookup(o.ref) != o {
 		return
 	}
 	if o.missing() == 0 {

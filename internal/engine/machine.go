@@ -42,8 +42,10 @@ type Machine struct {
 	out   *Output
 	count Counters
 
-	known   []*origin // by Ref
-	gapped  []*origin // with dots to ask for
+	known   []*origin  // by Ref
+	runs    int        // entries in known
+	last    record.Ref // the latest run that was let go; zero: none
+	gapped  []*origin  // with dots to ask for
 	full    shortage
 	members members
 	watches watches

@@ -24,15 +24,21 @@ type origin struct {
 	hashedAt uint64
 }
 
-// origin is the entry for ref, made if need be.
+// origin is the entry for ref, made if need be. That of a run so long ago that it is not kept is of no use afterwards.
 func (m *Machine) origin(ref record.Ref) *origin {
+	if o := m.lookup(ref); o != nil {
+		return o
+	}
+	if m.forgotten(ref) {
+		return &origin{ref: ref}
+	}
 	for int(ref) >= len(m.known) {
 		m.known = append(m.known, nil)
 	}
-	o := m.known[ref]
-	if o == nil {
-		o = &origin{ref: ref}
-		m.known[ref] = o
+	o := &origin{ref: ref}
+	m.known[ref] = o
+	if m.runs++; m.runs > maxOrigins {
+		m.forgetOldest()
 	}
 	return o
 }
