@@ -84,6 +84,14 @@ func runOn(t *testing.T, n network, body func(*testbed)) {
 // open starts a node and does not wait for anything.
 func (b *testbed) open(s spec) *member {
 	b.Helper()
+	m := b.launch(s)
+	b.Cleanup(m.Kill)
+	return m
+}
+
+// launch starts a node that the caller kills.
+func (b *testbed) launch(s spec) *member {
+	b.Helper()
 	m := &member{bed: b, name: s.name, host: s.host}
 	log := slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", s.name)
 	n, err := b.net.open(b.T, s.host, node.Config{
@@ -95,7 +103,6 @@ func (b *testbed) open(s spec) *member {
 		b.Fatal(err)
 	}
 	m.Node = n
-	b.Cleanup(n.Kill)
 	return m
 }
 
