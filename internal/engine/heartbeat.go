@@ -12,8 +12,8 @@ type heart struct {
 	tailWait time.Duration
 	fullAt   time.Time
 	sent     uint64 // multicast datagrams of this incarnation
-	from     int    // where the next slice of vectors starts
-	heardAt  int
+	slices   vectorSlices
+	heardAt  int // where the next slice of who is heard starts
 	h        wire.Heartbeat
 }
 
@@ -60,7 +60,7 @@ func (m *Machine) tailBeat() {
 func (m *Machine) fullBeat() {
 	h := m.composeBeat()
 	vectors, heard := m.beatByRoads(h)
-	m.beat.from = rotate(m.beat.from, vectors, len(h.Vectors))
+	m.beat.slices.sent(vectors)
 	m.beat.heardAt = rotate(m.beat.heardAt, heard, len(h.Heard))
 }
 
@@ -95,19 +95,6 @@ func (m *Machine) epoch() uint64 {
 		return 0
 	}
 	return uint64(end)
-}
-
-// vectors lists what this node holds of the living, and of the dead only while some peer holds something else of
-// them; from where the last slice ended.
-func (m *Machine) vectors(into []wire.Vector, dead uint64) []wire.Vector {
-	withDead := m.deadDiffer(dead)
-	for _, o := range m.known {
-		if o == nil || o.ref == m.self || o.held.Empty() || !withDead && !m.isLive(o.ref) {
-			continue
-		}
-		into = append(into, wire.Vector{Origin: o.ref, Set: o.held})
-	}
-	return rotated(into, m.beat.from)
 }
 
 func rotated[T any](list []T, from int) []T {

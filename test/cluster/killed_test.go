@@ -106,6 +106,13 @@ func (k *killing) round(b *testbed, nodes []*member, at int) bool {
 	if right(survivors[0]) != right(survivors[1]) {
 		k.alone++
 	}
+	defer func() {
+		for _, m := range survivors {
+			if b.Failed() {
+				b.Logf("%s in round %d (right: %v): %+v; members %+v", m.name, k.rounds, right(m), m.Counters(), m.Members())
+			}
+		}
+	}()
 	for _, m := range survivors {
 		b.eventually(fmt.Sprintf("%s has what was confirmed in round %d", m.name, k.rounds), func() bool { return right(m) })
 	}
