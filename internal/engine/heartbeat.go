@@ -15,6 +15,7 @@ type heart struct {
 	slices   vectorSlices
 	heardAt  int // where the next slice of who is heard starts
 	h        wire.Heartbeat
+	cache    rootCache
 }
 
 // data notes that changes leave now.
@@ -211,7 +212,7 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	all, _ := m.vectorHash()
 	if h.State != wire.Synced || m.join.state != wire.Synced || !m.full.since.IsZero() || h.VectorHash != all ||
-		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.table.Root() {
+		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.root(all) {
 		p.mismatches = 0
 		return
 	}
@@ -222,4 +223,22 @@ func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	m.count.Divergences++
 	m.event(Event{Kind: EventDivergence, Member: m.describe(p), Addr: p.addr})
 	m.pullFrom(p)
+}
+
+// rootCache holds the table's root while nothing is likely to have changed it: reading it costs a look at every bucket, and a
+// hundred peers ask for it once a second each.
+type rootCache struct {
+	root, vectors, epoch uint64
+	until                time.Time
+}
+
+const rootKeeps = 100 * time.Millisecond
+
+// root is the table's, as of the time when it held the dots that vectors is the hash of.
+func (m *Machine) root(vectors uint64) uint64 {
+	c := &m.beat.cache
+	if c.vectors != vectors || c.epoch != m.epoch() || !m.now.Before(c.until) {
+		*c = rootCache{m.table.Root(), vectors, m.epoch(), m.now.Add(rootKeeps)}
+	}
+	return c.root
 }

@@ -35,10 +35,11 @@ func (n *Node) takeAcked(a engine.Acked) {
 		n.broken("promise 4", await.key, "dot %d is confirmed by %d peers, held by %d", await.seq, a.Peers, holders)
 		return
 	}
+	w.stats.AckChecks++
 	if a.Met {
 		w.stats.Acked++
 	}
-	if a.Met && !w.healed && w.opts.Faults.Has(Crash) && w.nemesis.IntN(8) == 0 {
+	if a.Met && !w.healed && w.opts.Faults.Has(Crash) && w.nemesis.IntN(4) == 0 {
 		w.doom(n)
 	}
 }
@@ -52,6 +53,7 @@ func (w *World) doom(n *Node) {
 	w.after(0, func() {
 		if n.life == life && !w.healed {
 			w.stats.Faults[Crash]++
+			w.stats.Killed++
 			w.logNode(n, "dies right after an acknowledged write")
 			n.crash()
 			w.restartAfter(n, maxStroke/4)

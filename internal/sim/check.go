@@ -65,6 +65,8 @@ func (n *Node) check() {
 	}
 	n.watch.stale, n.watch.taken, n.watch.at = false, taken, w.now
 	w.stats.Checks++
+	n.checkSizes()
+	n.checkMemory()
 	for _, k := range w.ledger.keys {
 		n.checkKey(k)
 	}
@@ -293,4 +295,25 @@ func (n *Node) held() map[record.Ref]*dots.Set {
 		held[n.globalRef(offer[i].Origin)] = &offer[i].Set
 	}
 	return held
+}
+
+// checkSizes is promise 8: nothing that others can make grow exceeds its limit.
+func (n *Node) checkSizes() {
+	for _, s := range n.machine.Sizes() {
+		if s.N > s.Most {
+			n.world.fail("promise 8", "%s holds %d %s, the limit is %d", nodeName(n.id), s.N, s.What, s.Most)
+		}
+	}
+}
+
+// tombSlack is more than a tombstone, which is taken however full a node is, or one's growth by a touch, may cost.
+const tombSlack = 1024
+
+// checkMemory is promise 8 for sessions: others' are taken to 110 % of the limit, and nothing but tombstones beyond.
+func (n *Node) checkMemory() {
+	limit := n.world.opts.MaxBytes
+	if s := n.table.Stats(); limit > 0 && s.Bytes > limit*11/10+tombSlack*(1+s.Tombstones+s.Sessions+s.Hidden) {
+		n.world.fail("promise 8", "%s holds %d bytes, %d tombstones, %d sessions, %d hidden; the limit is %d",
+			nodeName(n.id), s.Bytes, s.Tombstones, s.Sessions, s.Hidden, limit)
+	}
 }

@@ -40,8 +40,23 @@ func (w *World) heal() {
 			n.start()
 		}
 	}
+	w.makeRoom()
 	for _, n := range w.core() {
 		w.logNode(n, "is in the core, clock off by %v", n.skew)
+	}
+}
+
+// makeRoom destroys every session where memory is short: nodes without room for each other's cannot agree.
+func (w *World) makeRoom() {
+	if w.opts.MaxBytes == 0 {
+		return
+	}
+	for _, n := range w.core() {
+		for _, k := range w.ledger.keys {
+			if _, floor := k.IsFloor(); n.runs() && !floor && !isOther(k) {
+				n.opDestroy(k)
+			}
+		}
 	}
 }
 
@@ -76,7 +91,11 @@ func (w *World) converge() {
 	begin := w.now
 	next := w.now
 	why := ""
-	w.run(w.now+convergeWithin, func() bool {
+	within := convergeWithin
+	if w.opts.MaxBytes > 0 {
+		within *= 3
+	}
+	w.run(w.now+within, func() bool {
 		if w.now < next {
 			return false
 		}
@@ -85,7 +104,7 @@ func (w *World) converge() {
 		return why == ""
 	})
 	if w.err == nil && why != "" {
-		w.fail("promise 2", "no convergence within %v: %s", convergeWithin, why)
+		w.fail("promise 2", "no convergence within %v: %s", within, why)
 	}
 	w.stats.Converged = w.now - begin
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -111,7 +112,7 @@ func (n *Node) start() {
 func (n *Node) newTable() *table.Table {
 	return table.New(table.Config{
 		Self: n.origin, Origins: n.origins, Clock: n.clock, MaxSkew: maxSkew,
-		Lifetime: n.world.opts.Lifetime, Keep: n.world.opts.Keep, Hold: n.world.opts.LogoutHold,
+		Lifetime: n.world.opts.Lifetime, Keep: n.world.opts.Keep, Hold: n.world.opts.LogoutHold, MaxBytes: n.world.opts.MaxBytes,
 	})
 }
 
@@ -128,7 +129,12 @@ func (n *Node) root() uint64 { return n.table.Root() }
 // self is the node's own origin, in its own terms.
 func (n *Node) self() record.Ref { return n.origins.Intern(n.origin) }
 
-func nodeName(id int) string { return "node-" + string(rune('a'+id)) }
+func nodeName(id int) string {
+	if id >= 26 {
+		return fmt.Sprint("node-", id)
+	}
+	return "node-" + string(rune('a'+id))
+}
 
 // crash loses everything but the network address.
 func (n *Node) crash() {

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
 )
 
 // Options are everything that a run depends on.
 type Options struct {
-	Seed   uint64
-	Faults Faults // kinds that may happen
-	Nodes  int
-	Ops    int           // operations of the workload
-	Chaos  time.Duration // of virtual time with faults and operations
-	Keys   int           // how many session ids the operations share
+	Seed     uint64
+	MaxBytes int64  // of sessions, on each node; 0: no limit
+	Faults   Faults // kinds that may happen
+	Nodes    int
+	Ops      int           // operations of the workload
+	Chaos    time.Duration // of virtual time with faults and operations
+	Keys     int           // how many session ids the operations share
 
 	Ack          int           // acknowledgements that a write asks for
 	MaxValue     int           // bytes
@@ -58,6 +61,8 @@ const (
 	diceForgery
 	diceHeal
 	diceKeep
+	diceScale
+	diceMemory
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -116,11 +121,34 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.StreamBatch = pick(d, 1, 1000, 1<<20)
 	o.StreamBreaks = pick(d, 0.05, 0.3)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond
+	o.drawScale(seed)
+	if d := dice(seed, diceMemory); d.IntN(6) == 0 {
+		o.MaxBytes = int64(pick(d, 1500, 5000, 20_000))
+	}
 	if d := dice(seed, diceKeep); o.Lifetime == 0 && d.IntN(3) == 0 {
 		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
 		o.Chaos *= 2
 	}
 	return o.Allow(allowed)
+}
+
+// drawScale makes a few runs large, and short, since they cost by the square of the nodes; and asks for other numbers of
+// acknowledgements.
+func (o *Options) drawScale(seed uint64) {
+	d := dice(seed, diceScale)
+	switch draw := d.IntN(600); {
+	case draw == 0:
+		o.Nodes = 33 + d.IntN(68)
+	case draw < 10:
+		o.Nodes = 10 + d.IntN(23)
+	case d.IntN(6) == 0:
+		o.Ack = pick(d, 3, engine.AckAll)
+		return
+	default:
+		return
+	}
+	o.Chaos, o.Ops = min(o.Chaos, 4*time.Second), min(o.Ops, 60)
+	o.Interval = max(o.Interval, 500*time.Millisecond)
 }
 
 func drawMix(d *rand.Rand) mix {
@@ -182,6 +210,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes)
 }

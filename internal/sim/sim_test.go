@@ -137,6 +137,8 @@ func (t *Total) add(s *Stats) {
 	t.Refused += s.Refused
 	t.Datagrams += s.Datagrams
 	t.Acked += s.Acked
+	t.AckChecks += s.AckChecks
+	t.Killed += s.Killed
 	t.Checks += s.Checks
 	t.Slowest = max(t.Slowest, s.Converged)
 	if t.Faults == nil {
@@ -153,9 +155,10 @@ func (t *Total) String() string {
 		faults = append(faults, fmt.Sprintf("%v %d", k, n))
 	}
 	sort.Strings(faults)
-	return fmt.Sprintf("%d seeds, %d nodes, %.1f virtual hours, %d operations (%d refused, %d writes acknowledged), %d datagrams, %d checks; "+
-		"slowest convergence %v; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.Datagrams,
-		t.Checks, t.Slowest.Round(time.Millisecond), strings.Join(faults, ", "))
+	return fmt.Sprintf("%d seeds, %d nodes, %.1f virtual hours, %d operations (%d refused, %d writes acknowledged; holders counted %d times, writer killed then %d times), "+
+		"%d datagrams, %d checks; "+
+		"slowest convergence %v; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.AckChecks, t.Killed,
+		t.Datagrams, t.Checks, t.Slowest.Round(time.Millisecond), strings.Join(faults, ", "))
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {

@@ -47,6 +47,9 @@ type Stats struct {
 	Operations int
 	Refused    int // operations that their node refused
 	Datagrams  int
+	Bytes      int
+	AckChecks  int // answers to writers whose holders were counted
+	Killed     int // writers that died right after one
 	Acked      int // writes confirmed by as many peers as were asked for
 	Checks     int
 	Faults     map[Faults]int // how often each kind struck
@@ -176,6 +179,7 @@ func (w *World) run(until time.Duration, stop func() bool) {
 // transmit puts a frame of n on the network.
 func (w *World) transmit(n *Node, data []byte, to netip.AddrPort) {
 	w.stats.Datagrams++
+	w.stats.Bytes += len(data)
 	w.nonces.check(w, n, data)
 	if w.trace != nil {
 		w.traceFrame(n, data, to)

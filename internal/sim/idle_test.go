@@ -1,0 +1,73 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+)
+
+// What a cluster costs the network while nothing happens, for docs/reliability.md. A node sends one full heartbeat a
+// second, which names all members: so a node's bytes grow with the members, up to what one frame holds.
+func TestIdleTraffic(t *testing.T) {
+	sizes := []int{3, 10, 32, 100}
+	if testing.Short() {
+		sizes = sizes[:3]
+	}
+	for _, nodes := range sizes {
+		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
+			w := quiet(nodes)
+			w.run(15*time.Second, nil)
+			datagrams, bytes := w.stats.Datagrams, w.stats.Bytes
+			const measured = 10
+			w.run(w.now+measured*time.Second, nil)
+			if w.err != nil {
+				t.Fatal(w.err)
+			}
+			per := func(n int) float64 { return float64(n) / measured / float64(nodes) }
+			datagrams, bytes = w.stats.Datagrams-datagrams, w.stats.Bytes-bytes
+			t.Logf("%d nodes, idle: each sends %.2f datagrams and %.0f bytes a second, all together %.0f and %.0f",
+				nodes, per(datagrams), per(bytes), float64(datagrams)/measured, float64(bytes)/measured)
+			if per(datagrams) > 1.5 || per(bytes) > 1.5*1400 {
+				t.Errorf("that is more than a heartbeat a second")
+			}
+		})
+	}
+}
+
+// A hundred nodes that start at the same instant find each other, share what is written on any, and lose nothing when
+// ten of them die.
+func TestAHundredNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	const nodes = 100
+	w := quiet(nodes)
+	w.run(8*time.Second, nil)
+	var keys []record.Key
+	for i, n := range w.nodes {
+		k := record.Key{Name: fmt.Sprint("of ", i)}
+		n.put(k, table.Write{})
+		keys = append(keys, k)
+	}
+	w.run(w.now+200*time.Millisecond, nil)
+	for _, n := range w.nodes[:10] {
+		n.crash()
+	}
+	w.run(w.now+8*time.Second, nil)
+	for _, n := range w.nodes[10:] {
+		if got := n.machine.Peers(); got != nodes-11 {
+			t.Errorf("%s has %d peers, want %d", nodeName(n.id), got, nodes-11)
+		}
+		for _, k := range keys {
+			if _, ok := n.table.Get(n.wall(), k); !ok {
+				t.Errorf("%s lacks %s", nodeName(n.id), k.Name)
+			}
+		}
+	}
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+}
