@@ -5,23 +5,23 @@ import (
 	"runtime/debug"
 )
 
-// heapRoom is the most that keepHeapRoom takes.
-const heapRoom = 64 << 20
+// What the collector is told. A session is one piece of memory that it need not look into, so that a round costs little,
+// and rounds may come often: garbage is what the sessions written over since the last one took.
+const (
+	gcPercent    = 5         // garbage that may come to so much of what is in use
+	heapRoom     = 256 << 20 // address space counted as in use, so that with few sessions garbage comes to 13 MiB
+	heapOverhead = 128 << 20 // what the collector is to leave for buffers, logs of dots and connections
+)
 
-// keepHeapRoom returns memory that is held and never touched. Go collects garbage whenever the heap has doubled, which
-// with few sessions is every few megabytes of writes; with this beside them it is every 64 MiB at the soonest. Untouched
-// memory costs address space and nothing else.
-func keepHeapRoom(maxMemory Size) []byte {
-	return make([]byte, min(heapRoom, int64(maxMemory)/8))
-}
-
-// limitMemory makes the collector work harder as the process nears what maxMemory of sessions should take with all that
-// goes with them: half as much again, and heapOverhead. Whoever sets GOMEMLIMIT knows better.
-func limitMemory(maxMemory Size) {
-	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
-		debug.SetMemoryLimit(int64(maxMemory) + int64(maxMemory)/2 + heapOverhead)
+// collect makes the collector keep the process close to the memory of its sessions, and returns memory that is to be
+// held and never touched. GOGC and GOMEMLIMIT, where they are set, are left as they are.
+func collect(maxMemory Size) (room []byte) {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+		room = make([]byte, min(heapRoom, 2*int64(maxMemory)))
 	}
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(int64(maxMemory) + int64(maxMemory)/4 + heapOverhead + int64(len(room)))
+	}
+	return room
 }
-
-// heapOverhead is for buffers, logs of dots, connections and the room for garbage.
-const heapOverhead = 256 << 20

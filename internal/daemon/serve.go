@@ -46,9 +46,8 @@ const maxEvents = 1024
 
 // serve runs a node until ctx ends, then drains.
 func serve(ctx context.Context, cli *CLI, host Host) error {
-	room := keepHeapRoom(cli.Serve.MaxMemory)
+	room := collect(cli.Serve.MaxMemory)
 	defer runtime.KeepAlive(room)
-	limitMemory(cli.Serve.MaxMemory)
 	d := &daemon{
 		options: &cli.Serve.Options, origins: cli.Origins, host: host,
 		log: newLogger(host.Stderr, &cli.Serve.Options), events: make(chan engine.Event, maxEvents),

@@ -83,15 +83,15 @@ func (b *bucket) indexOf(hash uint64, p *packed) int {
 	return i
 }
 
-// insert gives p a slot. Slots grow by a quarter when four fifths of them are in use.
+// insert gives p a slot. Slots grow by an eighth when five sixths of them are in use.
 func (b *bucket) insert(hash uint64, p *packed) (at int) {
 	switch n := int(b.n.Load()); {
 	case n == 0:
 		b.resize(1)
 	case n == few && b.homes == 1:
 		b.resize(minSlots)
-	case n > few && n >= int(b.homes)*4/5:
-		b.resize(b.homes + b.homes/4 + 1)
+	case n > few && n >= int(b.homes)*5/6:
+		b.resize(b.homes + b.homes/8 + 2)
 	}
 	b.n.Add(1)
 	carry, at := slot{hash, p, never}, b.seek(hash)

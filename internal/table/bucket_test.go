@@ -38,7 +38,7 @@ func packedTomb(k record.Key) *packed {
 	var e entry
 	e.begin(k)
 	e.state.Tomb.At = 1
-	e.pack()
+	e.pack(new(arena))
 	return e.packed
 }
 

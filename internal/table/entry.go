@@ -8,8 +8,8 @@ import (
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
-// slotCost is what an entry takes besides its packed form: its slot, of which between 2/3 and 4/5 are in use.
-const slotCost = int(unsafe.Sizeof(slot{})) * 4 / 3
+// slotCost is what an entry takes besides its packed form: its slot, of which between 3/4 and 5/6 are in use.
+const slotCost = int(unsafe.Sizeof(slot{})) * 5 / 4
 
 // class is how an entry was last counted.
 type class uint8
@@ -192,13 +192,13 @@ func (t *Table) readAny(v *View, p *packed, floor hlc.Stamp, now, at int64) bool
 
 // atMost is no less than what an entry takes whose values come to so many bytes.
 func atMost(name, births, values int) int64 {
-	return int64(allocSize(packedSize+moreSize+2*maxMeta/3+name+births*(birthHead+maxMeta/3)+values) + slotCost)
+	return int64(stored(packedSize+moreSize+2*maxMeta/3+name+births*(birthHead+maxMeta/3)+values) + slotCost)
 }
 
 // costOf is what an entry takes, without a local touch.
 func costOf(name string, s *record.State) int64 {
 	e := entry{name: name, state: *s}
-	return int64(allocSize(e.size(e.layout(new(packed), nil))) + slotCost)
+	return int64(stored(e.size(e.layout(new(packed), nil))) + slotCost)
 }
 
 // growth is what the entry's cost grows by with so many bytes more.
@@ -208,5 +208,5 @@ func (e *entry) growth(more int) int64 {
 	}
 	var scratch [maxMeta]byte
 	size := e.size(e.layout(new(packed), scratch[:0]))
-	return int64(allocSize(size+more) - allocSize(size))
+	return int64(stored(size+more) - stored(size))
 }

@@ -159,7 +159,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	}
 	n.audit()
 	n.pass(48 * hour)
-	if n.Bytes() != 0 || n.Stats() != (Stats{Purged: n.Stats().Purged}) {
+	if n.Bytes() != 0 || n.Stats() != (Stats{Purged: n.Stats().Purged, Compacted: n.Stats().Compacted}) {
 		t.Fatalf("%d bytes, %+v", n.Bytes(), n.Stats())
 	}
 	for i := range n.buckets {

@@ -95,6 +95,7 @@ func (o *op) end() {
 	o.b.mu.Unlock()
 	o.t.logOwn(o.seq, k, o.touch)
 	o.rest()
+	o.t.tidy(o.hash)
 }
 
 // logOwn remembers an own dot's key and wakes the loop; seq 0 is no dot.
@@ -192,6 +193,7 @@ func (o *op) settle() {
 		t.counts.bytes.Add(-int64(e.cost))
 		if e.packed != nil {
 			o.b.removeAt(o.slot)
+			t.arena(o.hash).free(e.packed, int(e.cost)-slotCost)
 		}
 		o.e = nil
 		return
@@ -205,7 +207,11 @@ func (o *op) settle() {
 func (o *op) repack() {
 	e := o.e
 	was, cost := e.packed, int64(e.cost)
-	e.pack()
+	a := o.t.arena(o.hash)
+	e.pack(a)
+	if was != nil {
+		a.free(was, int(cost)-slotCost)
+	}
 	if o.t.counts.bytes.Add(int64(e.cost) - cost); was == nil {
 		o.slot = o.b.insert(o.hash, e.packed)
 	} else {

@@ -14,7 +14,7 @@ import (
 //	packed | meta | touch | name | owner | value | more
 //
 // meta are the first birth's registers, as far as they say something of their own, and the tombstone; touch is room for
-// a local touch, there where it is in use or costs nothing; more are further births. Name, owner and values never
+// a local touch, there where one was made or it costs nothing; more are further births. Name, owner and values never
 // change, readers share them: a change makes a new piece. Only print, mode and the touch are written in place, under the
 // bucket's lock.
 type packed struct {
@@ -26,7 +26,7 @@ type packed struct {
 	value uint32 // length
 	name  uint16 // length
 	flags flags
-	db    uint8
+	place uint16 // in its page, in grains; 0: it lies by itself
 	mode  mode
 	meta  uint8 // length
 }
@@ -54,6 +54,8 @@ const (
 	hasTomb
 	hasMore
 	hasRoom // for a touch
+
+	dbShift = 11 // the database is in the upper bits
 )
 
 // mode is what of an entry changes without its state.
@@ -65,18 +67,22 @@ const (
 	modeTouched mode = 8
 )
 
-// pack writes e anew and points e's name to where it lies now.
-func (e *entry) pack() {
+// pack writes e anew into a, and points e's name to where it lies now.
+func (e *entry) pack(a *arena) {
 	var scratch [maxMeta]byte
 	var h packed
 	meta := e.layout(&h, scratch[:0])
 	size := e.size(meta)
-	if e.touch != nil || h.flags&hasBirth != 0 && size+touchSize <= allocSize(size) {
+	if e.touch != nil || h.flags&hasBirth != 0 && (e.packed != nil && e.packed.flags&hasRoom != 0 || stored(size+touchSize) == stored(size)) {
 		h.flags |= hasRoom
 		size += touchSize
 	}
-	e.fill(make([]byte, packedSize, size), &h, meta)
-	e.cost = uint32(allocSize(size) + slotCost)
+	a.mu.Lock()
+	b, place := a.reserve(size)
+	h.place = place
+	e.fill(b[:packedSize], &h, meta)
+	a.mu.Unlock()
+	e.cost = uint32(stored(size) + slotCost)
 	if e.touch != nil {
 		e.packed.setTouch(e.touch, &e.state)
 	}
@@ -98,7 +104,8 @@ func (e *entry) layout(h *packed, meta []byte) []byte {
 		h.flags |= hasTomb
 		meta = appendTomb(meta, &e.state.Tomb)
 	}
-	h.print, h.name, h.db, h.meta, h.mode = e.print, uint16(len(e.name)), e.db, uint8(len(meta)), e.mode()
+	h.flags |= flags(e.db) << dbShift
+	h.print, h.name, h.meta, h.mode = e.print, uint16(len(e.name)), uint8(len(meta)), e.mode()
 	return meta
 }
 
@@ -141,7 +148,7 @@ func (e *entry) fill(b []byte, h *packed, meta []byte) {
 
 // unpack reads p into e, whose names and values lie in p.
 func (p *packed) unpack(e *entry) {
-	e.packed, e.print, e.db = p, p.print, p.db
+	e.packed, e.print, e.db = p, p.print, p.db()
 	e.class, e.unknown = class(p.mode&classMask), p.mode&modeUnknown != 0
 	e.state = record.State{Births: e.first[:0]}
 	e.touch = nil
@@ -169,11 +176,32 @@ func (p *packed) unpack(e *entry) {
 		e.state.Births = readMore(e.state.Births, p.bytes(at+moreSize, n))
 		size += moreSize + n
 	}
-	e.cost = uint32(allocSize(size) + slotCost)
+	e.cost = uint32(stored(size) + slotCost)
 	if p.mode&modeTouched != 0 {
 		e.mine = p.touch(e.state.Births)
 		e.touch = &e.mine
 	}
+}
+
+func (p *packed) db() uint8 { return uint8(p.flags >> dbShift) }
+
+// page is where p lies.
+func (p *packed) page() *page {
+	return (*page)(unsafe.Add(unsafe.Pointer(p), -int(p.place)*grain))
+}
+
+// size is p's length. It reads nothing that ever changes.
+func (p *packed) size() int {
+	n := p.nameAt() + int(p.name) + int(p.value)
+	if p.flags&hasLabel != 0 {
+		r := reader{p.bytes(packedSize, int(p.meta))}
+		_, _, owner := r.shown(p.flags, record.Version{}, new(record.Deadline))
+		n += owner
+	}
+	if p.flags&hasMore != 0 {
+		n += moreSize + int(binary.LittleEndian.Uint32(p.bytes(n, moreSize)))
+	}
+	return n
 }
 
 func (p *packed) nameAt() int {
@@ -201,7 +229,7 @@ func (p *packed) text(at, n int) string {
 
 // is reports whether p is the entry of k.
 func (p *packed) is(k record.Key) bool {
-	return p.db == k.DB && int(p.name) == len(k.Name) && p.text(p.nameAt(), int(p.name)) == k.Name
+	return p.db() == k.DB && int(p.name) == len(k.Name) && p.text(p.nameAt(), int(p.name)) == k.Name
 }
 
 // setTouch notes a local touch where there is room for it.

@@ -17,7 +17,7 @@ type counts struct {
 	refused, held, noRoom, unknownDropped, invalid atomic.Uint64
 	expired, purged, localTouches, reissued        atomic.Uint64
 	renewed, renewDropped                          atomic.Uint64
-	over, absent                                   atomic.Uint64
+	over, absent, compacted                        atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -54,6 +54,7 @@ type Stats struct {
 	LocalTouches   uint64 // deadline extensions that needed no datagram
 	Reissued       uint64 // of those, replicated later after all
 	Renewed        uint64 // and those replicated with others before their promise was outgrown
+	Compacted      uint64 // pages emptied because little of them was in use
 	RenewDropped   uint64 // those that were to be, and found no room to wait
 	Over           uint64 // remote births not taken: they ended here, long ago
 	Absent         uint64 // births dropped: they ended in another part of the cluster, during a long separation
@@ -70,7 +71,7 @@ func (t *Table) Stats() Stats {
 		Expired: c.expired.Load(), Purged: c.purged.Load(),
 		LocalTouches: c.localTouches.Load(), Reissued: c.reissued.Load(),
 		Renewed: c.renewed.Load(), RenewDropped: c.renewDropped.Load(),
-		Over: c.over.Load(), Absent: c.absent.Load(),
+		Over: c.over.Load(), Absent: c.absent.Load(), Compacted: c.compacted.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

@@ -42,6 +42,7 @@ func (t *Table) Sweep(now int64) (more bool) {
 			break
 		}
 	}
+	t.tidyAll()
 	s.mu.Lock()
 	s.start = stop
 	s.mu.Unlock()
@@ -112,7 +113,7 @@ func (b *bucket) nextWake() int64 {
 
 // wakeUp looks at an entry for which something is due.
 func (t *Table) wakeUp(b *bucket, now int64, due slot) {
-	o := op{t: t, b: b, hash: due.hash, now: now, at: t.clusterTime(now), floor: t.floor(due.e.db)}
+	o := op{t: t, b: b, hash: due.hash, now: now, at: t.clusterTime(now), floor: t.floor(due.e.db())}
 	o.slot = b.indexOf(due.hash, due.e)
 	o.take()
 	o.was = o.seen()

@@ -49,6 +49,8 @@ type Config struct {
 type Table struct {
 	buckets [Buckets]bucket // first, so that each starts a cache line
 
+	arenas [arenaSize]arena
+
 	cfg     Config
 	self    record.Ref
 	secrets [keySpaces][2]uint64
