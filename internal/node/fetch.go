@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -75,16 +76,34 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone
 	return n.takeAll(conn, taker, done)
 }
 
-// takeAll merges what the donor sends and tells the machine how far it is.
+// transferDepth is how many messages of a transfer wait between who reads or makes them and who merges or sends them.
+const transferDepth = 2
+
+// message is one of a transfer, in memory that goes round.
+type message struct {
+	kind byte
+	body []byte
+
+	records uint64 // in it, where it is made here
+	err     error  // the last: there are no more
+}
+
+// takeAll merges what the donor sends and tells the machine how far it is. Another goroutine reads and decrypts ahead.
 func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.FetchDone) error {
-	offered, records := false, uint64(0)
-	for {
-		kind, body, err := conn.Receive()
-		if err != nil {
-			return err
+	came, used := make(chan message, transferDepth), make(chan []byte, transferDepth+2)
+	go receiveAll(conn, came, used)
+	defer func() {
+		conn.Close() // ends the reader, who may wait for the donor, or for room
+		for range came {
 		}
-		p, err := taker.Take(wire.StreamType(kind), body, time.Now().UnixMilli())
-		n.transfers.bytesIn.Add(uint64(len(body)))
+	}()
+	offered, records := false, uint64(0)
+	for m := range came {
+		if m.err != nil {
+			return m.err
+		}
+		p, err := taker.Take(wire.StreamType(m.kind), m.body, time.Now().UnixMilli())
+		n.transfers.bytesIn.Add(uint64(len(m.body)))
 		n.transfers.recordsIn.Add(p.Keys - records)
 		records = p.Keys
 		done.NoRoom, done.Dropped = p.NoRoom, p.Dropped
@@ -105,6 +124,22 @@ func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.Fe
 		default:
 			n.step(engine.FetchProgress{ID: done.ID, Cursor: p.Cursor})
 		}
+		used <- m.body
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// receiveAll reads until the connection ends or the donor has said that it is done.
+func receiveAll(conn *stream.Conn, came chan<- message, used <-chan []byte) {
+	defer close(came)
+	for m := (message{}); m.err == nil && wire.StreamType(m.kind) != wire.StreamTypeEnd; {
+		var buffer []byte
+		select {
+		case buffer = <-used:
+		default:
+		}
+		m.kind, m.body, m.err = conn.ReceiveInto(buffer)
+		came <- m
 	}
 }
 
@@ -147,23 +182,45 @@ func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) erro
 	donor := transfer.NewDonor(n.table, n.origins, &pull, state, offer)
 	donor.SetMarks(marks)
 	n.transfers.served.Add(1)
+	made, sent := make(chan message, transferDepth), make(chan []byte, transferDepth+2)
+	stop := make(chan struct{})
+	go n.makeAll(donor, made, sent, stop)
 	defer func() {
+		close(stop)
+		for range made {
+		}
 		n.transfers.bucketsSkipped.Add(donor.Skipped)
 	}()
-	var buffer []byte
-	records := uint64(0)
-	for {
-		kind, message, more := donor.Next(buffer[:0], n.clock.Read(time.Now().UnixMilli()))
-		if err := conn.Send(byte(kind), message); err != nil {
+	for m := range made {
+		if err := conn.Send(m.kind, m.body); err != nil {
 			return err
 		}
-		n.transfers.bytesOut.Add(uint64(len(message)))
-		n.transfers.recordsOut.Add(donor.Keys - records)
-		records = donor.Keys
-		if !more {
-			return nil
+		n.transfers.bytesOut.Add(uint64(len(m.body)))
+		n.transfers.recordsOut.Add(m.records)
+		sent <- m.body
+	}
+	return nil
+}
+
+// makeAll makes the messages of a transfer ahead of who sends them, until there are no more or stop is closed.
+func (n *Node) makeAll(donor *transfer.Donor, made chan<- message, sent <-chan []byte, stop <-chan struct{}) {
+	defer close(made)
+	for more := true; more; {
+		var buffer []byte
+		select {
+		case buffer = <-sent:
+		default:
 		}
-		buffer = message
+		var m message
+		var kind wire.StreamType
+		before := donor.Keys
+		kind, m.body, more = donor.Next(buffer[:0], n.clock.Read(time.Now().UnixMilli()))
+		m.kind, m.records = byte(kind), donor.Keys-before
+		select {
+		case made <- m:
+		case <-stop:
+			return
+		}
 	}
 }
 

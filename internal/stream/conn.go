@@ -218,7 +218,10 @@ func (c *Conn) write(b []byte) error {
 
 // Receive returns the next frame; its body is the caller's. io.EOF: the peer closed between two frames. Like any
 // connection's end it says nothing about whether the peer was done: frames must say that themselves.
-func (c *Conn) Receive() (kind byte, body []byte, err error) {
+func (c *Conn) Receive() (kind byte, body []byte, err error) { return c.ReceiveInto(nil) }
+
+// ReceiveInto is Receive into the memory of buffer, where that is enough.
+func (c *Conn) ReceiveInto(buffer []byte) (kind byte, body []byte, err error) {
 	if err := c.fill(c.header[:]); err != nil {
 		return 0, nil, err
 	}
@@ -229,13 +232,18 @@ func (c *Conn) Receive() (kind byte, body []byte, err error) {
 	case c.header[4] == typeHello:
 		return 0, nil, ErrHello
 	}
-	body, err = c.body(int(n))
+	body, err = c.body(buffer, int(n))
 	return c.header[4], body, err
 }
 
-// body reads n bytes into memory that grows only as they come.
-func (c *Conn) body(n int) ([]byte, error) {
-	body := make([]byte, min(n, step))
+// body reads n bytes into buffer, or where that is too small into memory that grows only as they come.
+func (c *Conn) body(buffer []byte, n int) ([]byte, error) {
+	var body []byte
+	if n <= cap(buffer) {
+		body = buffer[:n]
+	} else {
+		body = make([]byte, min(n, step))
+	}
 	for have := 0; ; {
 		if err := c.fill(body[have:]); err != nil {
 			if errors.Is(err, io.EOF) {

@@ -9,6 +9,9 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
+// maxSpare is the largest chunk whose memory is kept for the next.
+const maxSpare = 2 * wire.ChunkTarget
+
 // batchBytes is how much is read from the table at a time: some less than a chunk takes, so that most batches make one
 // chunk although sizes are estimated.
 const batchBytes = wire.ChunkTarget - 16<<10
@@ -27,6 +30,7 @@ type Donor struct {
 	stage  stage
 	cursor uint64
 	ready  [][]byte // chunks made and not yet sent
+	spare  []byte   // where the first chunk of a batch is made; what is sent is a copy
 
 	BatchBytes int // read from the table at a time, about; may be lowered before the first Next
 
@@ -104,7 +108,7 @@ func (d *Donor) read(t hlc.Stamp) {
 		d.table.Fingerprints(&d.ours)
 	}
 	d.ready = d.ready[:0]
-	d.builder.Reset(nil, t)
+	d.builder.Reset(d.spare[:0], t)
 	next, done := d.table.Chunk(d.cursor, d.BatchBytes, d.wants, func(k record.Key, s *record.State) {
 		d.item.Key, d.item.State = k, *s
 		d.Keys++
@@ -119,6 +123,9 @@ func (d *Donor) read(t hlc.Stamp) {
 	}
 	d.cursor = next
 	d.ready = append(d.ready, d.builder.Chunk(next))
+	if first := d.ready[0]; cap(first) <= maxSpare {
+		d.spare = first
+	}
 	d.item = wire.Item{Kind: wire.KindState} // keep nothing of the table's
 }
 
