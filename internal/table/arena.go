@@ -11,7 +11,7 @@ import (
 // Packed entries lie side by side in pages, since the allocator's own places for them would take a tenth more. A page
 // is only ever added to: what is superseded in it stays until the page is given up, because somebody may be reading it.
 // When too little of a page is in use, what is in use moves to another, and the collector takes the page as soon as no
-// reader holds anything of it (ADR 0011).
+// reader holds anything of it (ADR 0015).
 const (
 	arenaBits = 4
 	arenaSize = 1 << arenaBits

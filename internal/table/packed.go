@@ -9,7 +9,7 @@ import (
 )
 
 // packed is an entry as it lies in memory: one piece without pointers, so that the collector neither looks into it nor
-// at more than one object for each session (ADR 0011).
+// at more than one object for each session (ADR 0015).
 //
 //	packed | meta | touch | name | owner | value | more
 //
