@@ -88,9 +88,6 @@ func (p *Process) Stop(t testing.TB, signal os.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// PID is its number among the system's processes.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
-
 // Signal sends it a signal and waits for nothing.
 func (p *Process) Signal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
 
