@@ -22,6 +22,7 @@ type body struct {
 	name string
 	run  func(*testbed)
 	once bool // over IPv4 only: what it shows does not depend on the family, and takes its time
+	long bool // in virtual time only
 }
 
 var bodies = slices.Concat(basics, catchUps, donors, partitions)

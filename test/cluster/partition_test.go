@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -13,6 +14,7 @@ var partitions = []body{
 	{name: "a logout during a partition, with a touch and a write elsewhere", run: logoutApart},
 	{name: "a destroy before the create arrived", run: destroyFirst},
 	{name: "who is cut off for a moment disturbs nobody", run: suspended},
+	{name: "halves that meet after longer than a tombstone is kept", run: longApart, long: true},
 }
 
 // separate cuts a and b from c and d, and waits until the halves have given each other up.
@@ -116,4 +118,37 @@ func suspended(b *testbed) {
 	b.net.mend(b.T)
 	b.within(5*time.Second, "it knows what it missed", func() bool { return nodes[3].len() == writes })
 	b.sameTables(nodes, patience)
+}
+
+// Logouts of both halves stick though nobody holds a tombstone any more; what each half made lives on in both.
+func longApart(b *testbed) {
+	list := specs(4)
+	for i := range list {
+		list[i].keep = time.Second
+	}
+	nodes := b.start(list...)
+	b.fill(nodes, "s", 500, 64)
+	b.separate(nodes)
+	nodes[0].destroy("s1")
+	nodes[2].destroy("s2")
+	nodes[1].put("left", "1")
+	nodes[3].put("right", "2")
+	for _, m := range nodes {
+		b.within(2*time.Minute, m.name+" keeps no tombstone", func() bool { return m.Table().Stats().Tombstones == 0 })
+	}
+	nodes[3].put("s1", "kept alive")
+	nodes[1].put("s2", "kept alive")
+	b.net.mend(b.T)
+	b.sameTables(nodes, patience)
+	b.allMiss(nodes, "s1")
+	b.allMiss(nodes, "s2")
+	b.allRead(nodes, "left", "1")
+	b.allRead(nodes, "right", "2")
+	b.allHold(nodes, 500)
+	for _, m := range nodes {
+		if n := m.told(func(e engine.Event) bool { return e.Kind == engine.EventEnded && e.Sessions == 1 }); n != 1 {
+			b.Errorf("%s told %d times that a session ended elsewhere", m.name, n)
+		}
+	}
+	noDivergence(b, nodes)
 }

@@ -58,7 +58,8 @@ type spec struct {
 	host    int
 	key     byte
 	cluster string
-	memory  int64 // limit of its sessions; 0: none
+	memory  int64         // limit of its sessions; 0: none
+	keep    time.Duration // of tombstones
 }
 
 const (
@@ -96,7 +97,7 @@ func (b *testbed) launch(s spec) *member {
 	m := &member{bed: b, name: s.name, host: s.host}
 	log := slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", s.name)
 	n, err := b.net.open(b.T, s.host, node.Config{
-		Name: s.name, Cluster: s.cluster, Keys: []seal.Key{{1: 1, 2: s.key}}, Ack: 1, Hold: time.Minute, MaxMemory: s.memory,
+		Name: s.name, Cluster: s.cluster, Keys: []seal.Key{{1: 1, 2: s.key}}, Ack: 1, Hold: time.Minute, Keep: s.keep, MaxMemory: s.memory,
 		Network: link.Config{Cluster: s.cluster},
 		OnEvent: m.note, Log: log,
 	})
