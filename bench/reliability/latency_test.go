@@ -26,7 +26,8 @@ const (
 // latency measures how long it takes until all ten nodes have an update.
 func latency(f *figures) {
 	nodes := f.cluster(latencyHosts)
-	rows := [][]string{{"loss at each receiver", "updates", "p50 ms", "p99 ms", "max ms", "datagrams per update", "bytes per update"}}
+	rows := [][]string{{"loss at each receiver", "updates", "p50 ms", "p99 ms", "max ms", "datagrams per update", "bytes per update",
+		"the writer's timer late, p99 ms"}}
 	run := 0
 	for _, loss := range []float64{0, 1, 5, 20} {
 		for i := range nodes {
@@ -41,12 +42,13 @@ func latency(f *figures) {
 			f.progress("%v %% loss, %s", loss, load.name)
 			run++
 			before := sent(nodes)
-			took := f.spread(nodes, fmt.Sprint("run ", run, " "), load.updates, load.gap, load.writers)
+			took, late := f.spread(nodes, fmt.Sprint("run ", run, " "), load.updates, load.gap, load.writers)
 			cost := sent(nodes).since(before)
 			slices.Sort(took)
+			slices.Sort(late)
 			rows = append(rows, []string{fmt.Sprint(loss, " %"), load.name, ms(quantile(took, 0.5)), ms(quantile(took, 0.99)),
 				ms(took[len(took)-1]), fmt.Sprintf("%.1f", float64(cost.frames)/float64(load.updates)),
-				fmt.Sprint(cost.bytes / uint64(load.updates))})
+				fmt.Sprint(cost.bytes / uint64(load.updates)), ms(quantile(late, 0.99))})
 		}
 	}
 	f.table(fmt.Sprintf("Until all of %d nodes have an update of %d bytes", latencyHosts, latencyBytes), rows...)
@@ -76,8 +78,9 @@ type arrivals struct {
 	done   sync.WaitGroup
 }
 
-// spread writes updates at a steady pace and tells for each how long it took to reach all.
-func (f *figures) spread(nodes []*node.Node, prefix string, updates int, gap time.Duration, writers int) []time.Duration {
+// spread writes updates at a steady pace and tells for each how long it took to reach all, and how late the timer was that
+// began it: what a busy machine adds to every timer of every node.
+func (f *figures) spread(nodes []*node.Node, prefix string, updates int, gap time.Duration, writers int) (took, late []time.Duration) {
 	f.Helper()
 	a := &arrivals{prefix: prefix, left: make([]atomic.Int32, updates), last: make([]time.Time, updates)}
 	a.done.Add(updates)
@@ -98,8 +101,9 @@ func (f *figures) spread(nodes []*node.Node, prefix string, updates int, gap tim
 	tick := time.NewTicker(gap)
 	defer tick.Stop()
 	for i := range updates {
-		<-tick.C
+		due := <-tick.C
 		written[i] = time.Now()
+		late = append(late, written[i].Sub(due))
 		f.put(nodes[i%writers], key(prefix, i), value)
 	}
 	all := make(chan struct{})
@@ -112,11 +116,11 @@ func (f *figures) spread(nodes []*node.Node, prefix string, updates int, gap tim
 			return false
 		}
 	})
-	took := make([]time.Duration, updates)
+	took = make([]time.Duration, updates)
 	for i := range took {
 		took[i] = a.last[i].Sub(written[i])
 	}
-	return took
+	return took, late
 }
 
 func (a *arrivals) note(k record.Key) {

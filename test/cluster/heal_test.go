@@ -15,7 +15,7 @@ func TestATwoMinutePartitionHealsInFiveSeconds(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		runOn(t, newMemory(), func(b *testbed) {
-			const sessions, apart = 100_000, 2 * time.Minute
+			const sessions, apart = healSessions, 2 * time.Minute
 			nodes := b.hosts(4)
 			for i := range sessions {
 				nodes[i%4].put(fmt.Sprint("s", i), "before")

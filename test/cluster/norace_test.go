@@ -1,0 +1,6 @@
+//go:build !race
+
+package cluster
+
+// healSessions is how many sessions change during the partition of docs/reliability.md.
+const healSessions = 100_000
