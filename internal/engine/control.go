@@ -32,6 +32,7 @@ type controlFrame struct {
 // queue keeps a frame for the next Poll. Beyond maxControl it is dropped: every such frame is repeated by a timer.
 func (m *Machine) queue(typ wire.Type, to destination, body []byte) {
 	if len(m.control) >= maxControl {
+		m.count.ControlDropped++
 		return
 	}
 	m.control = append(m.control, controlFrame{typ, to, body})

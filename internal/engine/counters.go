@@ -34,6 +34,8 @@ type Counters struct {
 	AcksOut, AcksIn   uint64
 	AckTimeouts       uint64 // writes told before enough peers had confirmed them
 	AckGivenUp        uint64 // of those, told at once: nobody who answers lately was left to wait for
+	ControlDropped    uint64 // small frames beyond those kept between two polls; all are repeated by timers
+	EventsDropped     uint64 // beyond those kept between two polls
 	AwaitDenied       uint64 // too many writers waiting
 	Challenges        uint64
 	ChallengesDenied  uint64 // too many unproven origins

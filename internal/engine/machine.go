@@ -243,9 +243,11 @@ func (m *Machine) jitter(lo, hi time.Duration) time.Time {
 }
 
 func (m *Machine) event(e Event) {
-	if len(m.events) < maxEvents {
-		m.events = append(m.events, e)
+	if len(m.events) >= maxEvents {
+		m.count.EventsDropped++
+		return
 	}
+	m.events = append(m.events, e)
 }
 
 // Counters are what was counted so far.
