@@ -58,8 +58,9 @@ type spec struct {
 	host    int
 	key     byte
 	cluster string
-	memory  int64         // limit of its sessions; 0: none
-	keep    time.Duration // of tombstones
+	memory  int64              // limit of its sessions; 0: none
+	keep    time.Duration      // of tombstones
+	change  func(*node.Config) // may be nil
 }
 
 const (
@@ -96,11 +97,15 @@ func (b *testbed) launch(s spec) *member {
 	b.Helper()
 	m := &member{bed: b, name: s.name, host: s.host}
 	log := slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", s.name)
-	n, err := b.net.open(b.T, s.host, node.Config{
+	cfg := node.Config{
 		Name: s.name, Cluster: s.cluster, Keys: []seal.Key{{1: 1, 2: s.key}}, Ack: 1, Hold: time.Minute, Keep: s.keep, MaxMemory: s.memory,
 		Network: link.Config{Cluster: s.cluster},
 		OnEvent: m.note, Log: log,
-	})
+	}
+	if s.change != nil {
+		s.change(&cfg)
+	}
+	n, err := b.net.open(b.T, s.host, cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,173 @@
+//go:build linux
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/dnstest"
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/node"
+	"github.com/sessioncast/sessioncast/internal/nstest"
+	"github.com/sessioncast/sessioncast/internal/peers"
+)
+
+// reachability is what nodes do where multicast does not reach all of them, on the kernel's own sockets.
+var reachability = []struct {
+	name string
+	run  func(b *testbed, n bridge)
+}{
+	{"multicast that dies is replaced by copies, and comes back", multicastDies},
+	{"one host that hears no multicast gets copies", oneDeafHost},
+	{"nodes without multicast find each other by a name whose answers change", byName},
+	{"one configured peer is enough", byOnePeer},
+}
+
+func TestReachabilityInNamespaces(t *testing.T) {
+	for _, use := range []string{"v4", "v6"} {
+		for _, c := range reachability {
+			t.Run(use+"/"+c.name, func(t *testing.T) {
+				t.Parallel() // they mostly wait
+				nstest.Run(t, maxHosts, func(t *testing.T, n *nstest.Net) {
+					on := bridge{n, use}
+					runOn(t, on, func(b *testbed) { c.run(b, on) })
+				})
+			})
+		}
+	}
+}
+
+func (b bridge) addr(i int) netip.Addr {
+	if b.use == "v6" {
+		return b.net.Addr6(i)
+	}
+	return b.net.Addr4(i)
+}
+
+// toldOf counts a member's events of a kind about another.
+func (m *member) toldOf(kind engine.EventKind, about string) int {
+	return m.told(func(e engine.Event) bool { return e.Kind == kind && e.Member.Name == about })
+}
+
+// acknowledged writes on every node, and wants all others to have it within a moment.
+func (b *testbed) acknowledged(nodes []*member, round string) {
+	b.Helper()
+	for _, m := range nodes {
+		name := fmt.Sprint(round, " of ", m.name)
+		seq := m.put(name, round)
+		if got := m.AwaitSync(context.Background(), seq, len(nodes)-1, time.Second); got != len(nodes)-1 {
+			b.Errorf("%s: %d peers acknowledged, want %d", name, got, len(nodes)-1)
+		}
+		b.allRead(nodes, name, round)
+	}
+}
+
+func (b *testbed) noDeaths(nodes []*member) {
+	b.Helper()
+	for _, m := range nodes {
+		if n := m.told(func(e engine.Event) bool { return e.Kind == engine.EventMember && e.State.String() == "dead" }); n > 0 {
+			b.Errorf("%s called %d peers dead", m.name, n)
+		}
+	}
+}
+
+func multicastDies(b *testbed, n bridge) {
+	nodes := b.hosts(3)
+	b.acknowledged(nodes, "before")
+	for i := range nodes {
+		n.net.Multicast(i, false)
+	}
+	for _, m := range nodes {
+		for _, other := range nodes {
+			if m != other {
+				b.eventually(m.name+" tells that "+other.name+" gets copies", func() bool { return m.toldOf(engine.EventCopies, other.name) == 1 })
+			}
+		}
+	}
+	b.acknowledged(nodes, "without")
+	for i := range nodes {
+		n.net.Multicast(i, true)
+	}
+	for _, m := range nodes {
+		for _, other := range nodes {
+			if m != other {
+				b.eventually(m.name+" tells that "+other.name+" hears it again", func() bool { return m.toldOf(engine.EventNoCopies, other.name) == 1 })
+			}
+		}
+	}
+	b.acknowledged(nodes, "again")
+	b.noDeaths(nodes)
+}
+
+func oneDeafHost(b *testbed, n bridge) {
+	nodes := b.hosts(4)
+	n.net.Multicast(2, false)
+	for _, m := range nodes {
+		if m.name != "c" {
+			b.eventually(m.name+" tells that c gets copies", func() bool { return m.toldOf(engine.EventCopies, "c") == 1 })
+		}
+	}
+	b.acknowledged(nodes, "mixed")
+	for _, m := range nodes {
+		if all := m.told(func(e engine.Event) bool { return e.Kind == engine.EventCopies }); all > 1 || m.name == "c" && all > 0 {
+			b.Errorf("%s told of %d peers that do not hear it", m.name, all)
+		}
+	}
+	b.noDeaths(nodes)
+}
+
+// unicastOnly is a node that finds others by these peers.
+func unicastOnly(dns *dnstest.Server, list ...string) func(*node.Config) {
+	return func(c *node.Config) {
+		c.Mode, c.Peers = engine.ModeUnicast, peers.Config{List: list, Interval: 100 * time.Millisecond}
+		if dns != nil {
+			c.Peers.Resolver = dns.Resolver()
+		}
+	}
+}
+
+func byName(b *testbed, n bridge) {
+	for i := range maxHosts {
+		n.net.Multicast(i, false)
+	}
+	dns := dnstest.Start(b, "127.0.0.1:0") // outside of the hosts, as lookups are
+	dns.Set("nodes.test", n.addr(0))
+	find := unicastOnly(dns, "nodes.test.")
+	nodes := b.start(spec{name: "a", host: 0, change: find}, spec{name: "b", host: 1, change: find})
+	b.acknowledged(nodes, "two")
+
+	dns.Fail(true) // meanwhile nothing is forgotten
+	b.eventually("a says that its peers cannot be looked up", func() bool { return len(nodes[0].PeerProblems()) == 1 })
+	b.acknowledged(nodes, "no dns")
+	dns.Fail(false)
+
+	nodes[0].Kill() // and its address goes from the name, as that of a pod that was moved
+	dns.Set("nodes.test", n.addr(1), n.addr(2), n.addr(3))
+	c := b.open(spec{name: "c", host: 2, change: find})
+	d := b.open(spec{name: "d", host: 3, change: find})
+	rest := []*member{nodes[1], c, d}
+	for _, m := range rest {
+		m.synced()
+		b.eventually(m.name+" knows the others", func() bool { return m.Peers() == 2 })
+	}
+	b.allRead(rest, "two of a", "two")
+	b.acknowledged(rest, "three")
+}
+
+func byOnePeer(b *testbed, n bridge) {
+	for i := range maxHosts {
+		n.net.Multicast(i, false)
+	}
+	var list []spec
+	for _, s := range specs(4) {
+		s.change = unicastOnly(nil, n.addr(1).String())
+		list = append(list, s)
+	}
+	nodes := b.start(list...)
+	b.acknowledged(nodes, "all")
+	b.noDeaths(nodes)
+}
