@@ -31,6 +31,7 @@ const (
 	LargeValues                     // values up to 1 MiB, in fragments
 	Leaves                          // nodes leave in good order, and start again
 	FarClock                        // one clock at a time jumps by an hour or a day, forward or back
+	NoMulticast                     // multicast reaches some nodes only, or none, while unicast does; or no node uses it
 	faultsEnd
 )
 
@@ -40,7 +41,7 @@ const AllFaults = faultsEnd - 1
 var faultNames = [...]string{
 	"loss", "burst", "link-loss", "one-way", "duplicate", "reorder", "partition", "isolate", "crash", "pause", "skew",
 	"jump", "slow-link", "slow-node", "small-buffer", "replay", "corrupt", "forge", "stream-break", "other-cluster",
-	"small-payload", "large-values", "leaves", "far-clock",
+	"small-payload", "large-values", "leaves", "far-clock", "no-multicast",
 }
 
 // Has reports whether every fault of g is in f.

@@ -23,6 +23,7 @@ var strokes = []stroke{
 	{Leaves, (*World).strikeLeave},
 	{StreamBreak, (*World).strikeWatch},
 	{FarClock, (*World).strikeFar},
+	{NoMulticast, (*World).strikeMulticast},
 }
 
 // maxStroke is how long a partition, a pause or a node's absence lasts at most.
@@ -138,6 +139,26 @@ func (w *World) strikeIsolate(length time.Duration) {
 	alone := w.nemesis.IntN(len(w.nodes))
 	w.log("isolated: %s for %v", nodeName(alone), length)
 	w.cutFor(Isolate, length, func(from, to int) bool { return from == alone || to == alone })
+}
+
+// strikeMulticast makes multicast reach nobody, or leaves single nodes or pairs out, as bad switches do.
+func (w *World) strikeMulticast(length time.Duration) {
+	a, b := w.nemesis.IntN(len(w.nodes)), w.nemesis.IntN(len(w.nodes))
+	crosses := []func(from, to int) bool{
+		func(int, int) bool { return true },
+		func(_, to int) bool { return to == a },
+		func(from, _ int) bool { return from == a },
+		func(from, to int) bool { return from == a && to == b },
+	}[w.nemesis.IntN(4)]
+	w.log("multicast of or to %s does not arrive for %v", nodeName(a), length)
+	w.stats.Faults[NoMulticast]++
+	w.net.deafen(+1, crosses)
+	w.after(2*length, func() {
+		if !w.healed {
+			w.net.deafen(-1, crosses)
+			w.log("%v ends", NoMulticast)
+		}
+	})
 }
 
 // victim is one of our nodes that is up and running, or nil.

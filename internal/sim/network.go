@@ -32,6 +32,7 @@ type linkRules struct {
 // link is one direction between two nodes.
 type link struct {
 	cut       int // by how many faults at present
+	deaf      int // to multicast, likewise
 	loss      float64
 	bursting  bool
 	extra     time.Duration
@@ -120,6 +121,17 @@ func (n *network) cut(by int, crosses func(from, to int) bool) {
 		for to := range n.nodes {
 			if from != to && crosses(from, to) {
 				n.link(from, to).cut += by
+			}
+		}
+	}
+}
+
+// deafen closes, or opens again, every link for which crosses is true to multicast, while unicast passes.
+func (n *network) deafen(by int, crosses func(from, to int) bool) {
+	for from := range n.nodes {
+		for to := range n.nodes {
+			if from != to && crosses(from, to) {
+				n.link(from, to).deaf += by
 			}
 		}
 	}

@@ -99,11 +99,18 @@ func (n *Node) start() {
 		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
 		Ack: w.opts.Ack, MaxPayload: w.opts.Payload, MaxSkew: maxSkew,
 	}
+	if w.opts.Unicast {
+		cfg.Mode = engine.ModeUnicast
+	}
 	binary.BigEndian.PutUint64(cfg.Seed[:], n.dice.Uint64())
 	var err error
 	if n.machine, err = engine.New(cfg); err != nil {
 		w.fail("setup", "engine.New: %v", err)
 		return
+	}
+	n.machine.Step(n.time(), engine.OwnAddress{Addr: n.addr})
+	if w.opts.Unicast {
+		n.machine.Step(n.time(), engine.Seeds{Addrs: w.addrs()})
 	}
 	w.logNode(n, "starts as %x/%x", n.origin.Node[:4], n.origin.Incarnation[15:])
 	n.poll()

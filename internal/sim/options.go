@@ -41,6 +41,7 @@ type Options struct {
 	StreamBreaks float64 // per chunk
 	StreamBatch  int     // bytes
 	SkewLimit    time.Duration
+	Unicast      bool // no node uses multicast; each is told the addresses of all
 }
 
 // maxSkew is the engines' limit; clocks stay within half of it, so that no two are further apart.
@@ -63,6 +64,7 @@ const (
 	diceKeep
 	diceScale
 	diceMemory
+	diceReach
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -84,7 +86,7 @@ func Draw(seed uint64, allowed Faults) Options {
 		Interval:   time.Duration(pick(d, 100, 500, 2000)) * time.Millisecond,
 		Boot:       d.IntN(4) > 0,
 	}
-	for k := Faults(1); k < faultsEnd; k <<= 1 {
+	for k := Faults(1); k < NoMulticast; k <<= 1 {
 		if d.IntN(5) < 2 {
 			o.Faults |= k
 		}
@@ -128,6 +130,10 @@ func Draw(seed uint64, allowed Faults) Options {
 	if d := dice(seed, diceKeep); o.Lifetime == 0 && d.IntN(3) == 0 {
 		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
 		o.Chaos *= 2
+	}
+	if r := dice(seed, diceReach); r.IntN(4) == 0 { // dice of its own: other runs stay what they were
+		o.Faults |= NoMulticast
+		o.Unicast = r.IntN(3) == 0
 	}
 	return o.Allow(allowed)
 }
@@ -185,6 +191,7 @@ func (o Options) Allow(allowed Faults) Options {
 	off(Replay, &o.ReplayRate)
 	off(Forge, &o.ForgePerSec)
 	off(StreamBreak, &o.StreamBreaks)
+	o.Unicast = o.Unicast && o.Faults.Has(NoMulticast)
 	if o.Faults&(Skew|Jump) == 0 {
 		o.SkewLimit = 0
 	}

@@ -205,6 +205,10 @@ func (w *World) route(from, to *Node, data []byte, multicast bool) {
 	if w.filter != nil && !w.filter(from, to, data, multicast) {
 		return
 	}
+	if multicast && w.net.link(from.id, to.id).deaf > 0 {
+		w.net.lost++
+		return
+	}
 	w.delays = w.net.arrivals(w.delays[:0], w.now, from.id, to.id, len(data))
 	for _, d := range w.delays {
 		p := w.newPacket(to, from.addr, data, multicast)
@@ -283,4 +287,12 @@ func (w *World) forge() {
 	p.garbage = true
 	w.stats.Faults[Forge]++
 	w.queue.push(event{at: w.now, packet: p})
+}
+
+// addrs are the addresses of our nodes, where they find each other without multicast.
+func (w *World) addrs() (list []netip.AddrPort) {
+	for _, n := range w.nodes {
+		list = append(list, n.addr)
+	}
+	return list
 }
