@@ -102,6 +102,9 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 	if s.Tomb.At < was.tomb && n.forgetMillis() < was.until {
 		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.tomb, was.until)
 	}
+	if s.Tomb.At < was.tomb {
+		was.until = 0 // collected in time; a clock that jumps back afterwards makes no difference
+	}
 	if t := s.Tomb.At; t != 0 && t != was.tomb && !h.hasTomb(t) {
 		n.broken("promise 8", k, "has a tombstone %v that nobody made", t)
 	}
