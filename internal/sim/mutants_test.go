@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,56 +72,88 @@ var mutants = []mutant{
 		"ok = ok && d.Seq > m.old(m.origin(d.Origin))", "_ = ok"},
 }
 
-// TestMutants plants bugs and demands that the simulation finds each.
+// quickMutants are planted in every ordinary run.
+var quickMutants = []string{"no tombstone check", "a prefix instead of intervals", "acknowledged before it is merged"}
+
+// TestEveryMutantCanBePlanted: a mutant names the source that it replaces, which must be there, once.
+func TestEveryMutantCanBePlanted(t *testing.T) {
+	for _, m := range mutants {
+		if _, err := m.source(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMutants plants bugs and demands that the simulation finds each. It prints how many seeds that took.
 func TestMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each mutant is compiled, which takes seconds")
 	}
-	for i, m := range mutants {
-		if !*flagMutants && i > 0 || !strings.Contains(m.name, *flagMutant) {
+	var table []string
+	for _, m := range mutants {
+		if !*flagMutants && !slices.Contains(quickMutants, m.name) || !strings.Contains(m.name, *flagMutant) {
 			continue
 		}
-		t.Run(m.name, func(t *testing.T) { m.hunt(t) })
+		t.Run(m.name, func(t *testing.T) { table = append(table, m.hunt(t)) })
 	}
+	fmt.Printf("planted bug, seeds until it was found (at most %d), how\n%s\n", mutantSeeds, strings.Join(table, "\n"))
 }
 
-func (m *mutant) hunt(t *testing.T) {
-	source, err := filepath.Abs(filepath.Join("..", m.file))
+// source is the mutant's file with the bug in it.
+func (m *mutant) source() (string, error) {
+	text, err := os.ReadFile(filepath.Join("..", m.file))
 	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if strings.Count(string(text), m.old) != 1 {
-		t.Fatalf("%s does not hold %q once; change the mutant with the source", m.file, m.old)
+		return "", fmt.Errorf("%s: %s does not hold %q once; change the mutant with the source", m.name, m.file, m.old)
+	}
+	return strings.Replace(string(text), m.old, m.new, 1), nil
+}
+
+// hunt runs seeds with the bug until one fails, and returns a line for the table.
+func (m *mutant) hunt(t *testing.T) string {
+	mutated, err := m.source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	original, err := filepath.Abs(filepath.Join("..", m.file))
+	if err != nil {
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	mutated, overlay := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json")
-	write(t, mutated, []byte(strings.Replace(string(text), m.old, m.new, 1)))
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
+	file, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "sim.test")
+	write(t, file, []byte(mutated))
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: file}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, overlay, replace)
-	out, err := exec.Command("go", "test", "-overlay", overlay, "-run", "^TestSwarm$", "-sim.from=1", "-sim.time=10m",
-		fmt.Sprint("-sim.count=", mutantSeeds), "-sim.shrink=false", "-sim.tail=1", ".").CombinedOutput()
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(binary, "-test.run=^TestSwarm$", "-test.timeout=10m", "-sim.from=1", "-sim.time=10m",
+		fmt.Sprint("-sim.count=", mutantSeeds), "-sim.shrink=false", "-sim.tail=1").CombinedOutput()
+	seeds := foundAt.FindStringSubmatch(string(out))
 	switch {
 	case err == nil:
 		t.Errorf("survived %d seeds", mutantSeeds)
-	case !strings.Contains(string(out), "run it again"):
+		return fmt.Sprintf("%-60s  SURVIVED", m.name)
+	case !strings.Contains(string(out), "run it again") || seeds == nil:
 		t.Errorf("%v without a broken promise:\n%s", err, out)
-	default:
-		t.Logf("%s", verdict(string(out)))
+		return fmt.Sprintf("%-60s  %v", m.name, err)
 	}
+	return fmt.Sprintf("%-60s  %4s  %s", m.name, seeds[1], verdict(string(out)))
 }
+
+// foundAt is where TestSwarm says how many seeds it ran.
+var foundAt = regexp.MustCompile(`simulated (\d+) seeds`)
 
 // verdict is the line that says which promise broke.
 func verdict(out string) string {
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, "FAIL ") {
-			return strings.TrimSpace(line[:min(len(line), 200)])
+			return strings.TrimSpace(line[:min(len(line), 160)])
 		}
 	}
 	return "found"
