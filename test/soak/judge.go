@@ -47,9 +47,9 @@ type judge struct {
 	mu     sync.Mutex
 	found  []finding
 	counts map[string]int
-	judged int64 // reads compared with what is allowed
+	judged int64 // reads under faults compared with what is allowed
 	strict int64 // of these, where only one answer was
-	late   time.Duration
+	census int64 // and reads in peace
 }
 
 func newJudge(h *history, say func(string, ...any)) *judge {
@@ -104,7 +104,7 @@ func (j *judge) read(s *session, r *reading) bool {
 	})
 	returned := j.returned(s, r)
 	j.h.mu.Unlock()
-	j.count(len(states))
+	j.count(len(states), r.census)
 	if returned {
 		return j.accuse(s, findRevived, r, "; it had been gone there")
 	}
@@ -116,9 +116,13 @@ func (j *judge) read(s *session, r *reading) bool {
 	return j.accuse(s, j.charge(s, &states[0], r), r, "")
 }
 
-func (j *judge) count(states int) {
+func (j *judge) count(states int, census bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if census {
+		j.census++
+		return
+	}
 	j.judged++
 	if states == 1 {
 		j.strict++
@@ -167,9 +171,6 @@ func (j *judge) charge(s *session, st *state, r *reading) string {
 	case r.shown && (st.destroyed || !st.exists && last.destroyed):
 		return findRevived
 	case r.shown && st.exists && st.serial == r.serial || r.shown && last.exists && last.serial == r.serial:
-		j.mu.Lock()
-		j.late = max(j.late, r.from.Sub(last.high))
-		j.mu.Unlock()
 		return findLate
 	case r.shown && r.census:
 		return findLost

@@ -32,6 +32,9 @@ func (w *worker) destroy(s *session, node int) (there bool) {
 	before, from := s.ops, time.Now()
 	r, answered := w.ask(s, op{kind: opDestroy, node: node}, 1, ackLimit, command{"DEL", s.key})
 	if !answered || r.n == 1 {
+		if answered {
+			s.ended = from
+		}
 		return answered
 	}
 	after := s.ops
@@ -84,6 +87,22 @@ func (w *worker) racedLogout(s *session, node int) {
 		}
 	}
 	w.look(s, node, true)
+}
+
+// holdSure is how long after a logout the hold (60 s) lasts for sure.
+const holdSure = 45 * time.Second
+
+// lateRace is a request that comes long after its session was destroyed, perhaps on a node that does not know of it yet.
+func (w *worker) lateRace(s *session) {
+	where := w.dice.IntN(w.nodes)
+	if s.tainted || s.frozen || s.reported || w.at.shun(where) || s.ended.IsZero() || time.Since(s.ended) > holdSure {
+		return
+	}
+	s.raced = true
+	w.tally.Raced.Add(1)
+	if !race(s.key, w.racers[where], w.dice, &w.tally.Held) {
+		s.tainted = true
+	}
 }
 
 // race writes and touches a session from elsewhere; false if an answer is missing.

@@ -70,7 +70,7 @@ func (n *nemesis) hand(ctx context.Context, dice *rand.Rand) {
 			at -= all[i].weight
 		}
 		n.one(ctx, &all[i], dice)
-		wait(ctx, n.length(dice, 200*time.Millisecond, 3*time.Second))
+		wait(ctx, n.length(dice, 200*time.Millisecond, 2*time.Second))
 	}
 }
 

@@ -24,6 +24,7 @@ type report struct {
 	Starts   int                `json:"starts"`
 	Judged   int64              `json:"judged"`
 	Strict   int64              `json:"strict"`
+	Census   int64              `json:"census"`
 	Counts   map[string]int     `json:"counts"`
 	Findings []finding          `json:"findings"`
 	Rounds   []round            `json:"rounds"`
@@ -47,7 +48,7 @@ func (r *soak) report() *report {
 		"logouts": t.Logouts.Load(), "logouts raced": t.Raced.Load(), "created anew": t.Recreated.Load(), "moves": t.Moves.Load(),
 		"contested writes": t.Contested.Load(), "sessions of floods": t.Flooded.Load(), "acknowledged by a peer": t.Acked.Load(),
 		"acknowledged by none": t.Unacked.Load(), "refused": t.Refused.Load(), "racing writes held off": t.Held.Load(), "unanswered": t.Unanswered.Load()},
-		Faults: r.nemesis.counts, Judged: j.judged, Strict: j.strict, Counts: map[string]int{}, Findings: j.found, Rounds: r.rounds,
+		Faults: r.nemesis.counts, Judged: j.judged, Strict: j.strict, Census: j.census, Counts: map[string]int{}, Findings: j.found, Rounds: r.rounds,
 		Counters: r.watch.counters(counted), Errors: map[string]int{}, Peaks: r.watch.peaks, Samples: r.watch.settled, logs: map[string]string{}}
 	for _, kind := range findings {
 		out.Counts[kind] = j.counts[kind]
@@ -168,7 +169,8 @@ func (r *report) rows() (list [][2]string) {
 	}
 	add("faults", "%d: %s", total, strings.Join(kinds, ", "))
 	add("daemons started", "%d", r.Starts)
-	add("reads judged (with one answer allowed)", "%d (%d)", r.Judged, r.Strict)
+	add("reads judged under faults (with one answer allowed)", "%d (%d)", r.Judged, r.Strict)
+	add("reads judged in censuses", "%d", r.Census)
 	for _, kind := range findings {
 		add("**"+kind+"**", "**%d**", r.Counts[kind])
 	}

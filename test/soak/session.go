@@ -52,14 +52,15 @@ func (o *op) String() string {
 // session is a key, what was done to it, and what was seen of it.
 type session struct {
 	key      string
-	ops      []op // what matters still, in order; one writer at a time, so their stamps are in order too
-	next     int  // serial of the next value
-	raced    bool // others write it while it is being destroyed
-	tainted  bool // more may have been done to it than ops says: only agreement is judged
-	frozen   bool // an operation is unanswered: nothing more is done until a census
-	pinned   bool // created anew: it stays where it is until a census
-	reported bool // one finding is enough
-	owned    bool // a worker has it in a list
+	ops      []op      // what matters still, in order; one writer at a time, so their stamps are in order too
+	next     int       // serial of the next value
+	raced    bool      // others write it while it is being destroyed
+	tainted  bool      // more may have been done to it than ops says: only agreement is judged
+	frozen   bool      // an operation is unanswered: nothing more is done until a census
+	pinned   bool      // created anew: it stays where it is until a census
+	reported bool      // one finding is enough
+	owned    bool      // a worker has it in a list
+	ended    time.Time // when it was destroyed while it was there, which starts a hold
 	seen     map[int]sight
 }
 

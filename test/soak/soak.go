@@ -23,6 +23,7 @@ type config struct {
 	Round   [2]time.Duration
 	Longest time.Duration // of a fault
 	Bound   time.Duration // until all agree after healing
+	First   bool          // end with the round in which something was found
 	Serve   []string      // more arguments of the daemons
 	Say     func(format string, args ...any)
 }
@@ -91,7 +92,7 @@ func run(t testing.TB, c config) *report {
 		w := newWorker(i, r.Nodes, c.Seed, r.top, r.judge, r.ledger, &r.tally)
 		wg.Go(func() { defer w.close(); w.run(ctx, &r.gate, every) })
 	}
-	for end := time.Now().Add(c.For); time.Now().Before(end) && !t.Failed(); {
+	for end := time.Now().Add(c.For); time.Now().Before(end) && !t.Failed() && !(c.First && r.judge.total() > 0); {
 		r.round(min(time.Until(end), r.nemesis.length(r.dice, c.Round[0], c.Round[1])))
 	}
 	cancel()

@@ -329,7 +329,11 @@ func (w *worker) move(s *session) {
 // lookBack reads a session that is over: at its end by age, or by logout.
 func (w *worker) lookBack() {
 	if len(w.closed) > 0 && w.dice.IntN(2) == 0 {
-		w.look(w.closed[w.dice.IntN(len(w.closed))], w.dice.IntN(w.nodes), true)
+		s := w.closed[w.dice.IntN(len(w.closed))]
+		if w.dice.IntN(3) == 0 {
+			w.lateRace(s)
+		}
+		w.look(s, w.dice.IntN(w.nodes), true)
 		return
 	}
 	for i, s := range w.idle {
