@@ -30,6 +30,7 @@ func main() {
 	flag.DurationVar(&c.Longest, "longest", 2*time.Minute, "the longest fault")
 	flag.StringVar(&serve, "serve", "", "more arguments for the daemons")
 	flag.StringVar(&out, "out", "", "folder for report.json and, of a failing run, the daemons' logs; a new one if not given")
+	flag.StringVar(&c.Mode, "mode", "", "of the daemons: auto, multicast, or unicast (with a list of all peers)")
 	flag.BoolVar(&c.First, "first", false, "end with the round in which something was found")
 	flag.BoolVar(&md, "report-md", false, "print the table for docs/reliability.md")
 	flag.Parse()

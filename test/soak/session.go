@@ -43,6 +43,9 @@ func (o *op) String() string {
 	if o.kind != opDestroy {
 		s += fmt.Sprintf(" for %v", o.ttl.Round(time.Millisecond))
 	}
+	if !o.low.IsZero() {
+		return s + fmt.Sprintf(", there until %s to %s", o.low.Format("15:04:05.000"), o.high.Format("15:04:05.000"))
+	}
 	if o.unknown {
 		return s + ", unanswered"
 	}

@@ -6,9 +6,12 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/nstest"
 )
 
 // config says how a run is made. The seed draws what is not given.
@@ -24,6 +27,7 @@ type config struct {
 	Longest time.Duration // of a fault
 	Bound   time.Duration // until all agree after healing
 	First   bool          // end with the round in which something was found
+	Mode    string        // of the daemons
 	Serve   []string      // more arguments of the daemons
 	Say     func(format string, args ...any)
 }
@@ -77,8 +81,8 @@ func run(t testing.TB, c config) *report {
 	}
 	r.history = newHistory(r.Nodes)
 	r.judge = newJudge(r.history, c.Say)
-	r.Say("seed %d: %d nodes, %d workers on each, %d things a second, %v", c.Seed, r.Nodes, c.Workers, c.Rate, c.For)
-	r.top = newTopology(t, r.Nodes, r.history, c.Serve)
+	r.Say("seed %d: %d nodes of mode %q, %d workers on each, %d things a second, %v", c.Seed, r.Nodes, c.Mode, c.Workers, c.Rate, c.For)
+	r.top = newTopology(t, r.Nodes, r.history, r.arguments)
 	r.nemesis = &nemesis{top: r.top, judge: r.judge, say: r.Say, flooder: r.flood, longest: c.Longest, busy: map[int]bool{}, counts: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -99,6 +103,22 @@ func run(t testing.TB, c config) *report {
 	wg.Wait()
 	r.watch.conclude(float64(2 * r.Nodes * c.Workers))
 	return r.report()
+}
+
+// arguments are those of the daemons beyond names and sockets.
+func (r *soak) arguments(net *nstest.Net) []string {
+	var args []string
+	if r.Mode != "" {
+		args = append(args, "--mode", r.Mode)
+	}
+	if r.Mode == "unicast" {
+		var peers []string
+		for i := range r.Nodes {
+			peers = append(peers, net.Addr4(i).String())
+		}
+		args = append(args, "--peers", strings.Join(peers, ","))
+	}
+	return append(args, r.Serve...)
 }
 
 // round is faults and load for a time, then peace, agreement and a census.

@@ -45,7 +45,7 @@ var errNotReady = errors.New("not ready in time")
 const readyLimit = 60 * time.Second
 
 // newTopology starts the daemons and waits until all see each other synced.
-func newTopology(t testing.TB, nodes int, h *history, extra []string) *topology {
+func newTopology(t testing.TB, nodes int, h *history, extra func(*nstest.Net) []string) *topology {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func newTopology(t testing.TB, nodes int, h *history, extra []string) *topology 
 	var all []*rig.Daemon
 	for i := range nodes {
 		args := []string{"--log-level", "info", "--resp", "unix://" + top.socket(i), "--admin", "unix://" + top.admin(i)}
-		d := top.site.Serve(rig.In(top.net, i), nodeName(i), append(args, extra...)...)
+		d := top.site.Serve(rig.In(top.net, i), nodeName(i), append(args, extra(top.net)...)...)
 		top.nodes = append(top.nodes, &node{daemon: d, starts: 1})
 		all = append(all, d)
 	}
