@@ -187,6 +187,11 @@ func verify(j *judge, l *ledger, snaps []*snapshot, at time.Time) {
 		}
 	}
 	strangers(j, l, snaps)
+	for _, s := range list {
+		if j.h.forgotten(s) { // the hold of its logout went with all who knew it
+			s.ended = time.Time{}
+		}
+	}
 	j.h.everybodyHolds(at)
 	for _, s := range list {
 		rebase(l, s, snaps, at)

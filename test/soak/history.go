@@ -163,3 +163,10 @@ func (h *history) lost(s *session) bool {
 	last := &s.ops[len(s.ops)-1]
 	return last.node >= 0 && h.killed(last.node, last.from)
 }
+
+// forgotten reports whether all who knew the last operation may have been killed.
+func (h *history) forgotten(s *session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(s.ops) > 0 && !h.survives(&s.ops[len(s.ops)-1])
+}

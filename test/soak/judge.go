@@ -97,7 +97,7 @@ func (j *judge) read(s *session, r *reading) bool {
 		return j.accuse(s, findCorrupt, r, "")
 	}
 	j.h.mu.Lock()
-	states := s.states(func(o *op) bool {
+	v := s.view(func(o *op) bool {
 		if r.census {
 			return j.h.survives(o)
 		}
@@ -107,16 +107,14 @@ func (j *judge) read(s *session, r *reading) bool {
 	since, quiet := j.h.quietSince(r.node, r.node)
 	r.skewed = !quiet || r.from.Sub(since) < staleOffsets
 	j.h.mu.Unlock()
-	j.count(len(states), r.census)
+	j.count(v.answers, r.census)
 	if returned {
 		return j.accuse(s, findRevived, r, "; it had been gone there")
 	}
-	for i := range states {
-		if allows(s, &states[i], r) {
-			return true
-		}
+	if v.allows(s, r) {
+		return true
 	}
-	return j.accuse(s, j.charge(s, &states[0], r), r, "")
+	return j.accuse(s, j.charge(s, &v, r), r, "")
 }
 
 func (j *judge) count(states int, census bool) {
@@ -132,19 +130,19 @@ func (j *judge) count(states int, census bool) {
 	}
 }
 
-// allows reports whether a session in this state may look so.
-func allows(s *session, st *state, r *reading) bool {
-	if s.raced && r.shown && !st.destroyed {
+// allows reports whether a session may look so.
+func (v *view) allows(s *session, r *reading) bool {
+	if !r.shown {
+		return v.none || !r.to.Before(v.low.Add(-epsilon))
+	}
+	if s.raced && (!v.destroyed || len(v.serials) > 0) {
 		return true // by whom it was written last, and for how long, nobody can tell
 	}
-	if !r.shown {
-		return !st.exists || !r.to.Before(st.low.Add(-epsilon))
-	}
-	high := st.high
+	high := v.high
 	if r.skewed {
 		high = high.Add(skewLimit)
 	}
-	return st.exists && st.serial == r.serial && !r.from.After(high)
+	return v.serials[r.serial] && !r.from.After(high)
 }
 
 // A node that was stopped finds old heartbeats in its sockets, and may believe for some seconds that their senders' clocks
@@ -178,13 +176,12 @@ func (j *judge) returned(s *session, r *reading) bool {
 	return false
 }
 
-// charge names what is wrong with a reading that no state allows; st is the oldest that could have been.
-func (j *judge) charge(s *session, st *state, r *reading) string {
-	last := s.last()
+// charge names what is wrong with a reading that is not allowed.
+func (j *judge) charge(s *session, v *view, r *reading) string {
 	switch {
-	case r.shown && (st.destroyed || !st.exists && last.destroyed):
+	case r.shown && (v.destroyed || s.last().destroyed && len(v.serials) == 0):
 		return findRevived
-	case r.shown && st.exists && st.serial == r.serial || r.shown && last.exists && last.serial == r.serial:
+	case r.shown && v.serials[r.serial]:
 		return findLate
 	case r.shown && r.census:
 		return findLost
@@ -192,9 +189,7 @@ func (j *judge) charge(s *session, st *state, r *reading) string {
 		return findOwnStale
 	case r.shown:
 		return findStale
-	case r.census:
-		return findLost
-	case j.young(s, r):
+	case r.census || j.young(s, r):
 		return findLost
 	}
 	return findEarly

@@ -109,25 +109,53 @@ func (st state) after(o *op) state {
 	return next
 }
 
-// states lists what the session may be for somebody for whom known tells what he must know: the state after the last
-// operation he must know, and those after each later one.
-func (s *session) states(known func(*op) bool) []state {
-	list := []state{{}}
-	var st state
-	chain := true // he knows the state up to here in full
+// view is what somebody may take a session for, who must know a part of what was done to it. Value and deadline come by
+// themselves: a write may be lost, and a touch after it known.
+type view struct {
+	serials   map[int]bool
+	none      bool // it may not be there, whatever its deadline
+	low, high time.Time
+	answers   int  // how many states that are
+	destroyed bool // the oldest thing possible is that it was destroyed
+}
+
+// view starts with the last write or logout that must be known, and its deadlines with the last touch after that.
+func (s *session) view(known func(*op) bool) view {
+	value, deadline := -1, -1
 	for i := range s.ops {
-		o := &s.ops[i]
-		st = st.after(o)
-		k := known(o)
-		switch {
-		case k && (o.kind != opTouch || chain): // a touch alone does not bring the value
-			list, chain = list[:0], true
-		case !k:
-			chain = false
+		if !known(&s.ops[i]) {
+			continue
 		}
-		list = append(list, st)
+		deadline = i
+		if s.ops[i].kind != opTouch {
+			value = i
+		}
 	}
-	return list
+	v := view{serials: map[int]bool{}, none: value < 0, low: never}
+	v.answers = len(s.ops) - max(value, 0)
+	if value < 0 {
+		v.answers++
+	}
+	for i := max(value, 0); i < len(s.ops); i++ {
+		switch o := &s.ops[i]; o.kind {
+		case opDestroy:
+			v.none = true
+			v.destroyed = v.destroyed || i == value
+		case opWrite:
+			v.serials[o.serial] = true
+		}
+	}
+	for i := max(value, deadline, 0); i < len(s.ops); i++ {
+		if st := (state{}).after(&s.ops[i]); st.exists {
+			if st.low.Before(v.low) {
+				v.low = st.low
+			}
+			if st.high.After(v.high) {
+				v.high = st.high
+			}
+		}
+	}
+	return v
 }
 
 // last is the state if everything took place.

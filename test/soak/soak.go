@@ -204,6 +204,9 @@ func (r *soak) verify(snaps []*snapshot, at time.Time, converge, ready time.Dura
 	x := round{At: at.Sub(r.begun), Sessions: len(snaps[0].rows), Ready: ready, Converge: converge}
 	r.rounds = append(r.rounds, x)
 	r.watch.checkpoint()
+	if x.Sessions < r.Bulk/2 { // all died who held them
+		r.fill()
+	}
 	r.Say("census: %d sessions on each of %d nodes; agreed %v after healing; %d findings", x.Sessions, r.Nodes,
 		converge.Round(time.Millisecond), r.judge.total())
 }
