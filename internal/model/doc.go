@@ -78,6 +78,8 @@
 //     destroys that are collected, so the birth came to its end here and was kept alive there.
 //  19. A transfer from several donors claims what all of them held.
 //
+// The searches of long separations are complete to the depths of go test. Deeper ones (MODEL_DEEP) stop at traces that ADR 0014 names.
+//
 // # Limits
 //
 // Of a node cut off for longer than the winning promise and the grace it knows, the model allows
