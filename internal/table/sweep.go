@@ -49,7 +49,7 @@ func (t *Table) Sweep(now int64) (more bool) {
 	if !more {
 		s.done.Store(epoch)
 	}
-	return more
+	return more && t.lateMS.Load() == 0 // what is due and may not go yet would be looked at again and again
 }
 
 // moveEpoch goes forward, or back where this node's clock was far ahead and is not any more: until the cluster came to

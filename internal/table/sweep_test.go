@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -139,5 +140,21 @@ func TestAnEpochStaysWhereClocksDifferWithinTheirLimit(t *testing.T) {
 	n.sweep()
 	if end, _ := n.Epoch(); end != was {
 		t.Fatalf("went from %d to %d", was, end)
+	}
+}
+
+// Where the time is doubtful nothing goes, however often it is swept; and all of it once the doubt is over.
+func TestNothingGoesWhileEpochsEndLate(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "x", n.dueIn(10*second))
+	n.SetLate(time.Hour)
+	n.pass(10 * 60 * second)
+	if s := n.Stats(); s.Hidden != 1 || s.Purged != 0 {
+		t.Fatalf("in doubt: %+v", s)
+	}
+	n.SetLate(0)
+	n.sweep()
+	if s := n.Stats(); s.Hidden != 0 || s.Purged != 1 {
+		t.Fatalf("then: %+v", s)
 	}
 }
