@@ -65,7 +65,11 @@ func (w *World) trueMillis() int64 { return epochMillis + w.now.Milliseconds() }
 
 // forgetMillis is the latest moment for which the node may have forgotten what ended by it.
 func (n *Node) forgetMillis() int64 {
-	return min(n.clusterMillis(), n.world.trueMillis()+maxSkew.Milliseconds())
+	late := n.world.trueMillis() + maxSkew.Milliseconds()
+	if n.wasFar { // its clock may be behind, while it went by the others' before
+		return late
+	}
+	return min(n.clusterMillis(), late)
 }
 
 // lateMillis is the time up to which nothing need be held any more.

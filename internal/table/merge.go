@@ -76,7 +76,7 @@ func (o *op) merge(in *record.State) Outcome {
 	}
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
-		o.t.purge(o.e, o.t.epoch.Load())
+		o.t.purge(o.e, o.t.finished(o.at))
 		o.keepTouch()
 	}
 	if m.Changed || fresh {

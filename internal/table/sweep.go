@@ -56,9 +56,23 @@ func (t *Table) Sweep(now int64) (more bool) {
 // the epoch that was finished too early, whatever the others send would be dropped, and fingerprints not be compared.
 // This way both go on, and what was collected too early is healed.
 func (t *Table) moveEpoch(epoch int64) {
-	if was := t.epoch.Load(); epoch > was || epoch < was-epochSlack-2*t.cfg.MaxSkew.Milliseconds() {
+	if was := t.epoch.Load(); epoch > was || t.tooEarly(was, epoch) {
 		t.epoch.Store(epoch)
 	}
+}
+
+// tooEarly reports whether an epoch's end was reached by a clock that was far ahead of at.
+func (t *Table) tooEarly(epoch, at int64) bool {
+	return at < epoch-epochSlack-2*t.cfg.MaxSkew.Milliseconds()
+}
+
+// finished is the epoch that nothing is inserted any more of. Where the clock was set back since the last Sweep it is one that
+// the cluster has reached.
+func (t *Table) finished(at int64) int64 {
+	if epoch := t.epoch.Load(); !t.tooEarly(epoch, at) {
+		return epoch
+	}
+	return at / record.EpochMillis * record.EpochMillis
 }
 
 // Epoch is the end of the last epoch, in Unix milliseconds, whose collection is complete, and whether none has begun

@@ -158,3 +158,18 @@ func TestNothingGoesWhileEpochsEndLate(t *testing.T) {
 		t.Fatalf("then: %+v", s)
 	}
 }
+
+// A node started with a clock that is a day ahead, alone; the clock is set right, and before the next Sweep the others' records arrive.
+func TestRecordsThatArriveAfterAClockIsSetBackAreKept(t *testing.T) {
+	const day = 24 * hour
+	a, b := newNode(t, 1), newNode(t, 2)
+	a.put("s", "x", a.dueIn(hour))
+	b.now += day
+	b.sweep()
+	b.now -= day
+	state := a.state("s")
+	b.Merge(b.now, key("s"), &state)
+	if _, ok := b.Get(b.now, key("s")); !ok {
+		t.Error("it is gone")
+	}
+}
