@@ -239,11 +239,14 @@ func (r *Reading) drops() map[string]uint64 {
 		"short": e.DropShort, "foreign": e.DropForeign, "key": e.DropKey, "replay": e.DropReplay, "tag": e.DropTag,
 		"malformed": e.DropMalformed, "unproven": e.DropUnproven, "original": e.DropOriginal, "own": e.DropOwn, "fragment": e.FragmentDrops,
 		"no_room": e.NoRoom, "backlog": e.BacklogDropped, "repair_budget": e.RepairDenied, "strangers": e.ChallengesDenied,
+		"members": e.MembersForgotten, "relays": e.RelaysDropped, "other_keys": e.OtherKeysDropped, "watchers": e.WatchersDenied,
+		"awaits": e.AwaitDenied, "events": e.EventsDropped, "control": e.ControlDropped, "calls": e.CallsDropped, "seeds": e.SeedsDropped,
 		"kernel": l.KernelDrops, "oversize": l.Oversize, "send": l.SendErrors, "too_large": l.TooLarge,
 		"unknown_destroy": t.UnknownDropped, "invalid": t.Invalid,
 		"stream_refused": s.Refused, "stream_foreign": s.Foreign, "stream_garbage": s.Garbage, "stream_slow": s.Slow,
 		"client_protocol": c.ClosedProtocol, "client_http": c.ClosedHTTP, "client_limit": c.ClosedTooMany,
 		"client_output": c.ClosedOutput, "client_stalled": c.ClosedStalled,
+		"client_input": c.ClosedInput,
 	}
 }
 

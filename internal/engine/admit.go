@@ -148,16 +148,35 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 	m.scheduleGreet(p)
 }
 
-// noteOtherKey tells once of each address whose frames are sealed by a key that is not ours.
+// noteOtherKey tells once of each address whose frames are sealed by a key that is not ours, and again of one that was silent
+// for so long that another took its place.
 func (m *Machine) noteOtherKey(from netip.AddrPort) {
 	_, known := m.admit.otherKeys[from.Addr()]
-	if !known && len(m.admit.otherKeys) >= otherKeySources {
+	if !known && len(m.admit.otherKeys) >= otherKeySources && !m.dropOtherKey() {
+		m.count.OtherKeysDropped++
 		return
 	}
 	m.admit.otherKeys[from.Addr()] = m.now
 	if !known {
 		m.event(Event{Kind: EventOtherKey, Addr: from})
 	}
+}
+
+// dropOtherKey makes room by forgetting the address heard longest ago, unless even that was heard lately. Addresses can be
+// forged: so a flood of them hides those that come after it for a minute, and no longer.
+func (m *Machine) dropOtherKey() bool {
+	var oldest netip.Addr
+	for addr, at := range m.admit.otherKeys {
+		before := m.admit.otherKeys[oldest]
+		if !oldest.IsValid() || at.Before(before) || at.Equal(before) && addr.Less(oldest) {
+			oldest = addr
+		}
+	}
+	if m.now.Sub(m.admit.otherKeys[oldest]) < otherKeyRecent {
+		return false
+	}
+	delete(m.admit.otherKeys, oldest)
+	return true
 }
 
 // OtherKeys lists, in order, the addresses from which frames under another key came within the last minute.

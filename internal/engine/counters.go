@@ -39,6 +39,10 @@ type Counters struct {
 	AwaitDenied       uint64 // too many writers waiting
 	Challenges        uint64
 	ChallengesDenied  uint64 // too many unproven origins
+	MembersForgotten  uint64 // the list being full, who was dead for longest, or silent for longest where none is dead
+	RelaysDropped     uint64 // probes made for others whose answer is not passed on any more
+	OtherKeysDropped  uint64 // frames under another key from addresses that found no room in the list
+	WatchersDenied    uint64 // too many watch this node
 	FetchesStarted    uint64
 	FetchesFailed     uint64
 	Divergences       uint64

@@ -131,6 +131,7 @@ func (m *Machine) makeRoom(node record.NodeID) {
 		last = p
 	}
 	if len(m.members.list) >= maxPeers {
+		m.count.MembersForgotten++
 		m.forget(slices.MinFunc(m.members.list, func(a, b *peer) int {
 			if a.live() != b.live() {
 				if b.live() {
@@ -374,6 +375,7 @@ func (m *Machine) takeProbeReq(p *peer, body []byte) error {
 		return nil
 	}
 	if len(m.members.relays) >= maxRelays { // the oldest was not answered
+		m.count.RelaysDropped++
 		m.members.relays = slices.Delete(m.members.relays, 0, 1)
 	}
 	m.members.relays = append(m.members.relays, relay{asker: p, target: target, nonce: req.Nonce})

@@ -11,9 +11,10 @@ import (
 // awaits are the callers that wait for acknowledgements.
 type awaits struct {
 	sync.Mutex
-	last uint64
-	done map[uint64]func(peers int)
-	new  []engine.Await // not yet given to the machine
+	last   uint64
+	done   map[uint64]func(peers int)
+	new    []engine.Await // not yet given to the machine
+	denied uint64         // callers told at once, too many being there
 }
 
 // maxAwaits bounds the callers that wait; further ones are told at once what is known.
@@ -37,6 +38,7 @@ func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers i
 	a := &n.awaits
 	a.Lock()
 	if len(a.done) >= maxAwaits {
+		a.denied++
 		a.Unlock()
 		return false, 0
 	}
@@ -61,6 +63,12 @@ func (n *Node) AwaitSync(ctx context.Context, seq uint64, k int, timeout time.Du
 	case <-ctx.Done():
 		return 0
 	}
+}
+
+func (a *awaits) refused() uint64 {
+	a.Lock()
+	defer a.Unlock()
+	return a.denied
 }
 
 func (a *awaits) take() []engine.Await {

@@ -23,6 +23,7 @@ type watches struct {
 	closed  bool
 	kept    map[record.Origin]*watch
 	watched atomic.Int32 // by so many others
+	denied  atomic.Uint64
 }
 
 type watch struct {
@@ -154,6 +155,7 @@ func endedByPeer(err error) bool {
 func (n *Node) beWatched(conn *stream.Conn) {
 	defer n.watches.watched.Add(-1)
 	if n.watches.watched.Add(1) > maxWatchers {
+		n.watches.denied.Add(1)
 		n.cfg.Log.Debug("too many watch this node", "peer", conn.RemoteAddr())
 		return
 	}

@@ -156,11 +156,14 @@ func (n *Node) Members() []engine.Member {
 	return n.core.machine.Members(time.Now())
 }
 
-// Counters are the protocol's.
+// Counters are the protocol's, and what was dropped before it came to the machine.
 func (n *Node) Counters() engine.Counters {
 	n.core.Lock()
-	defer n.core.Unlock()
-	return n.core.machine.Counters()
+	c := n.core.machine.Counters()
+	n.core.Unlock()
+	c.AwaitDenied += n.awaits.refused()
+	c.WatchersDenied += n.watches.denied.Load()
+	return c
 }
 
 // AckHealth tells how far writes are confirmed as the configuration asks.

@@ -31,10 +31,11 @@ type client struct {
 	fold   int64 // a deadline for the SET being carried out, from the command after it
 	folded bool  // it was used
 
-	multi   transaction
-	watched []watched
-	missing missing
-	track   tracking
+	multi        transaction
+	watched      []watched
+	watchedNames int // bytes
+	missing      missing
+	track        tracking
 
 	// Acknowledgement. Between await and its end the client is held: nothing is executed for it and nothing sent to it.
 	ack     int    // how many peers its writes wait for; byPolicy: as configured
@@ -84,7 +85,8 @@ func (c *client) gone() {
 		c.s.count.blocked.Add(-1)
 	}
 	c.untrack()
-	c.in, c.out, c.multi, c.watched = nil, nil, transaction{}, nil
+	c.in, c.out, c.multi = nil, nil, transaction{}
+	c.unwatch()
 	c.weigh()
 	delete(c.s.clients, c.id)
 	c.s.count.clients.Add(-1)
@@ -161,13 +163,14 @@ func (c *client) settle() {
 	}
 }
 
-// weigh counts what the client has the server keep of unfinished and queued commands. Each client has its limits, but thousands of
+// weigh counts what the client has the server keep of unfinished and queued commands, and of watched keys. Each client has its limits, but thousands of
 // clients together have to have one too; who exceeds it is closed.
 func (c *client) weigh() {
 	before := c.weight
-	c.weight = cap(c.in) + cap(c.multi.data) + int(unsafe.Sizeof(span{}))*cap(c.multi.args) + int(unsafe.Sizeof(queued{}))*cap(c.multi.queue)
+	c.weight = cap(c.in) + cap(c.multi.data) + int(unsafe.Sizeof(span{}))*cap(c.multi.args) + int(unsafe.Sizeof(queued{}))*cap(c.multi.queue) +
+		int(unsafe.Sizeof(watched{}))*cap(c.watched) + c.watchedNames
 	total := c.s.count.input.Add(int64(c.weight - before))
-	if c.weight > before && total > maxInputTotal {
+	if c.weight > before && total > c.s.buffers {
 		c.s.count.closedInput.Add(1)
 		c.overflow = true
 	}

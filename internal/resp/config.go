@@ -20,7 +20,8 @@ type Config struct {
 
 	// MaxValue is the longest value and key taken, in bytes; 0 means 1 MiB. It is the daemon's --max-session.
 	MaxValue int
-	// MaxMemory is what CONFIG GET and INFO report as the limit; it is the table that enforces it.
+	// MaxMemory is what CONFIG GET and INFO report as the limit; it is the table that enforces it. What all clients together
+	// may have the server hold besides follows from it.
 	MaxMemory int64
 	// MaxClients is how many connections are served at once; 0 means 10,000.
 	MaxClients int

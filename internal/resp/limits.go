@@ -1,6 +1,9 @@
 package resp
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Limits of what one peer may make the server hold or do. Those with a Redis counterpart answer with Redis's words.
 const (
@@ -21,8 +24,8 @@ const (
 	defaultMaxClients = 10_000
 	defaultMaxValue   = 1 << 20
 	maxOutput         = 64 << 20  // replies that wait for one client
-	maxOutputTotal    = 512 << 20 // and for all of them
-	maxInputTotal     = 512 << 20 // unfinished and queued commands of all clients together
+	maxBuffers        = 512 << 20 // replies that wait for all of them, and as much of unfinished and queued commands
+	minBuffers        = 64 << 20  // the same where there is little memory for sessions; half of that in between
 	flushAt           = 256 << 10 // replies are written in between once there are this many bytes
 
 	readSize         = 64 << 10 // one read
@@ -45,4 +48,23 @@ const (
 	maxInvalidations = 65_536  // invalidation messages waiting to be sent; beyond, every tracking client forgets all it cached
 	maxPrefixes      = 64      // of CLIENT TRACKING … BCAST
 	maxTracked       = 1 << 20 // keys tracked for all clients together, as Redis's tracking-table-max-keys
+	minTracked       = 1 << 16 // the same where there is little memory for sessions; one for each trackedShare of it in between
+	trackedShare     = 2 << 10
 )
+
+// buffers is how many bytes all clients together may have wait, of replies and again of commands: what they hold counts beside
+// the memory of the sessions, and is to stay in proportion to it.
+func (cfg *Config) buffers() int64 { return share(cfg.MaxMemory, 2, minBuffers, maxBuffers) }
+
+// tracked is how many keys are tracked for all clients together.
+func (cfg *Config) tracked() int {
+	return int(share(cfg.MaxMemory, trackedShare, minTracked, maxTracked))
+}
+
+// share is a part of the memory for sessions; of 0, which is no limit, the most.
+func share(memory, part, least, most int64) int64 {
+	if memory <= 0 {
+		memory = math.MaxInt64
+	}
+	return min(max(memory/part, least), most)
+}

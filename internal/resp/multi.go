@@ -79,7 +79,7 @@ func discardCommand(c *client, _ [][]byte) {
 
 func (c *client) endMulti() {
 	c.multi = transaction{}
-	c.watched = nil
+	c.unwatch()
 }
 
 func execCommand(c *client, _ [][]byte) {

@@ -31,6 +31,7 @@ type Server struct {
 	wallMS  int64 // when the commands being carried out were received, Unix milliseconds: what the table goes by
 	nowMS   int64 // the cluster's time then: what lifetimes count from
 	scratch record.State
+	buffers int64 // of replies that wait, and of commands, of all clients
 
 	inbox inbox
 }
@@ -71,7 +72,7 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("resp: %w", err)
 	}
 	s := &Server{cfg: cfg, listeners: listeners, started: cfg.now(), clients: make(map[uint64]*client), stopped: make(chan struct{}), stallLimit: cfg.stall,
-		track: trackTable{limit: maxTracked}}
+		track: trackTable{limit: cfg.tracked()}, buffers: cfg.buffers()}
 	s.moved = newMover(s, cfg.PerConnection)
 	if err := s.moved.start(); err != nil {
 		closeAll(listeners)
@@ -168,5 +169,5 @@ func (s *Server) recycle(b []byte) {
 // keepOutput counts the replies that wait, and reports false when the client may not have so many.
 func (s *Server) keepOutput(before, after int) bool {
 	total := s.count.output.Add(int64(after - before))
-	return after <= s.cfg.MaxOutput && (after <= before || total <= maxOutputTotal)
+	return after <= s.cfg.MaxOutput && (after <= before || total <= s.buffers)
 }

@@ -28,6 +28,7 @@ func watchCommand(c *client, argv [][]byte) {
 			v, ok := c.read(key)
 			v.Value = nil
 			c.watched = append(c.watched, watched{db: c.db, key: bytes.Clone(key), ok: ok, view: v})
+			c.watchedNames += len(key)
 		}
 	}
 	c.ok()
@@ -43,9 +44,11 @@ func (c *client) watches(key []byte) bool {
 }
 
 func unwatchCommand(c *client, _ [][]byte) {
-	c.watched = nil
+	c.unwatch()
 	c.ok()
 }
+
+func (c *client) unwatch() { c.watched, c.watchedNames = nil, 0 }
 
 // watchedChanged reports whether any watched key is not what it was: its value, its birth or its deadline. Changes of other
 // nodes count from when they are merged here.
