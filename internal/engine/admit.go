@@ -139,7 +139,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 		return
 	}
 	p := m.newPeer(f.Header.Origin, in.From)
-	p.offset.note(m.now, time.Duration(t.Millis()-m.wall())*time.Millisecond) // roughly: it tells its wall clock later
+	m.readClock(p, t.Millis()) // roughly: it tells its wall clock later
 	if r.Challenge != (wire.Nonce{}) {
 		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
 			&wire.Response{Nonce: r.Challenge, High: m.sent()}))

@@ -40,6 +40,7 @@ const (
 
 	lateAfter  = 50 * time.Millisecond // behind its own deadline a node is overloaded
 	stillAfter = time.Second           // ... stood still
+	backlogFor = time.Second           // after which it has read what waited in its sockets
 	lateShown  = 10 * time.Second
 	healthMax  = 7 // timeouts are eight times as long then
 	healthCalm = 2 * time.Second

@@ -11,6 +11,7 @@ type health struct {
 	calm     time.Time // when the score falls by one
 	worst    time.Duration
 	worstAt  time.Time
+	backlog  time.Time // until when what comes may have waited while this node stood still
 }
 
 // late notes that something was done at now that was due before. It returns for how long this node stood still, if it did.
@@ -71,7 +72,9 @@ func (m *Machine) watchHealth(now time.Time) {
 // read, or is still to be.
 func (m *Machine) listenAnew(now time.Time, still time.Duration) {
 	m.count.StoodStill++
+	m.health.backlog = now.Add(backlogFor)
 	for _, p := range m.members.list {
+		p.offset.skip(still)
 		if !p.live() {
 			continue
 		}

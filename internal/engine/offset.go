@@ -9,7 +9,8 @@ const (
 
 // offsetMeter estimates how far a peer's wall clock is ahead of ours from what it says. A datagram's time under way makes a
 // clock look slower than it is, most of all where it waited while this node was stopped, or was held back and sent again
-// by someone else. So the largest offset of the last moments counts.
+// by someone else. So the largest offset of the last moments counts, and of what may have waited while it stood
+// still nothing is believed (readClock).
 type offsetMeter struct {
 	at   [offsetSamples]time.Time
 	by   [offsetSamples]time.Duration
@@ -21,6 +22,15 @@ func (o *offsetMeter) note(now time.Time, by time.Duration) {
 	o.at[o.last], o.by[o.last] = now, by
 }
 
+// skip takes a while during which this node stood still for no time at all: what it knew before is as good as it was.
+func (o *offsetMeter) skip(still time.Duration) {
+	for i, at := range o.at {
+		if !at.IsZero() {
+			o.at[i] = at.Add(still)
+		}
+	}
+}
+
 // read is the offset, and how long ago the peer told its clock.
 func (o *offsetMeter) read(now time.Time) (by, age time.Duration) {
 	by, age = o.by[o.last], now.Sub(o.at[o.last])
@@ -30,4 +40,12 @@ func (o *offsetMeter) read(now time.Time) (by, age time.Duration) {
 		}
 	}
 	return by, age
+}
+
+// readClock notes what p says that its clock shows, unless it may have said so while this node stood still.
+func (m *Machine) readClock(p *peer, millis int64) {
+	if m.now.Before(m.health.backlog) {
+		return
+	}
+	p.offset.note(m.now, time.Duration(millis-m.wall())*time.Millisecond)
 }

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"testing"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 func TestALateHeartbeatMakesNoClockLookSlow(t *testing.T) {
@@ -26,5 +29,41 @@ func TestALateHeartbeatMakesNoClockLookSlow(t *testing.T) {
 	}
 	if by, age := o.read(start.Add(30 * time.Second)); by != -time.Hour || age != 10*time.Second {
 		t.Errorf("in silence: %v, %v old", by, age)
+	}
+}
+
+// Heartbeats that waited in a socket while this node stood still say what a clock showed then; what was known before counts,
+// and is no older than it was.
+func TestWhatWaitedWhileThisNodeStoodStillTellsNoTime(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5 * time.Second)
+	stopped := b.nodes[2]
+	b.nodes = b.nodes[:2]
+	var waiting []Datagram
+	b.drop = func(from, to int, typ wire.Type, f Frame) bool {
+		if typ == wire.TypeHeartbeat && !f.To.IsValid() {
+			waiting = append(waiting, Datagram{Data: bytes.Clone(f.Data), From: b.nodes[from].addr, Multicast: true})
+		}
+		return false
+	}
+	b.run(20 * time.Second)
+	early := waiting[:len(waiting)/2] // the rest found no room
+	for _, d := range early {
+		stopped.m.Step(b.now, d)
+	}
+	for _, p := range stopped.m.Members(b.now)[1:] {
+		if p.Offset.Abs() > time.Millisecond || p.OffsetAge > 2*time.Second {
+			t.Errorf("its clock is off by %v, as it said %v ago", p.Offset, p.OffsetAge)
+		}
+	}
+	b.drop, b.nodes = nil, append(b.nodes, stopped)
+	b.run(3 * time.Second)
+	for _, p := range stopped.m.Members(b.now)[1:] {
+		if p.Offset.Abs() > time.Millisecond || p.OffsetAge > 2*time.Second {
+			t.Errorf("3 s later: its clock is off by %v, as it said %v ago", p.Offset, p.OffsetAge)
+		}
+	}
+	if len(early) < 10 {
+		t.Errorf("only %d heartbeats waited", len(early))
 	}
 }

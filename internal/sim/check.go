@@ -217,6 +217,8 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 		n.broken("promise 5", k, "hidden at %d", n.wall())
 	case visible && d.Deadline.Due != 0 && now >= d.Deadline.Promise+maxSkew.Milliseconds():
 		n.broken("promise 5", k, "visible at %d", now)
+	case visible && d.Deadline.Due != 0 && n.readsClocks() && now >= d.Deadline.Promise+max(n.trueSkew(), now-n.wall()):
+		n.broken("promise 5", k, "visible at %d, and the clocks are %d ms apart", now, n.trueSkew())
 	case visible && view.Version != value.Value.Version:
 		n.broken("promise 1", k, "a read gives another value than the latest")
 	}

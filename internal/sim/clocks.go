@@ -60,6 +60,25 @@ func (n *Node) strange() bool {
 	return n.far != 0 || n.wasFar && n.world.now < n.farEnd+farSettles
 }
 
+// misread are the faults after which a clock may be taken for another: it was another when it was read, or what it said came
+// late by way of the network.
+const misread = Jump | FarClock | Reorder | Replay | SlowLink | SlowNode
+
+// readsClocks reports whether nothing but its own pauses keeps the node from knowing what its peers' clocks are off by.
+func (n *Node) readsClocks() bool { return n.world.opts.Faults&misread == 0 }
+
+// readingError is how wrong a reading of a peer's clock may be.
+const readingError = 1200 * time.Millisecond
+
+// trueSkew is how far, in milliseconds, any clock of the cluster is from this node's, and what a reading of it may add.
+func (n *Node) trueSkew() int64 {
+	most := time.Duration(0)
+	for _, m := range n.world.ours() {
+		most = max(most, (m.skew - n.skew).Abs())
+	}
+	return (most + readingError).Milliseconds()
+}
+
 // trueMillis is the time that all clocks are within half of the limit of, but for far ones.
 func (w *World) trueMillis() int64 { return epochMillis + w.now.Milliseconds() }
 

@@ -67,6 +67,30 @@ func farClock(t *testing.T, far time.Duration, restarted bool) {
 	}
 }
 
+// What peers said of their clocks waits in the sockets of a node that stands still, and is no reason to show a session for
+// longer.
+func TestWhoStoodStillTakesNoClockToBeSlow(t *testing.T) {
+	for _, pause := range []time.Duration{900 * time.Millisecond, 2 * time.Second, 5 * time.Second, 37 * time.Second} {
+		t.Run(fmt.Sprint(pause), func(t *testing.T) {
+			w := quiet(3)
+			w.opts.SocketBytes = 20_000 // full of what came first
+			n := w.nodes[1]
+			w.run(5*time.Second, nil)
+			for i := range 20 { // each ends at another time about the end of the pause
+				k := record.Key{Name: fmt.Sprint(i)}
+				w.ledger.of(k)
+				n.put(k, table.Write{Due: n.clusterMillis() + max(1000, pause.Milliseconds()+int64(i-10)*500)})
+			}
+			w.run(w.now+500*time.Millisecond, nil)
+			w.stopFor(n, pause)
+			w.run(w.now+pause+20*time.Second, nil)
+			if w.err != nil {
+				t.Fatal(w.err)
+			}
+		})
+	}
+}
+
 // quiet is a world of so many nodes without faults and without a workload.
 func quiet(nodes int) *World {
 	o := Options{

@@ -195,6 +195,10 @@ func (w *World) strikePause(length time.Duration) {
 	if n == nil {
 		return
 	}
+	w.stopFor(n, length)
+}
+
+func (w *World) stopFor(n *Node, length time.Duration) {
 	w.stats.Faults[Pause]++
 	w.logNode(n, "stopped for %v", length)
 	n.paused = true

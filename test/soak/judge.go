@@ -85,7 +85,6 @@ type reading struct {
 	serial   int
 	whole    bool // the value is one of this key's, unharmed
 	census   bool // everything is healed and settled
-	skewed   bool // the node may take what it heard late for clocks that are behind
 }
 
 // read judges what a node showed of a session, and reports whether it was allowed.
@@ -104,8 +103,6 @@ func (j *judge) read(s *session, r *reading) bool {
 		return j.h.knows(r.node, o, r.from)
 	})
 	returned := j.returned(s, r)
-	since, quiet := j.h.quietSince(r.node, r.node)
-	r.skewed = !quiet || r.from.Sub(since) < staleOffsets
 	j.h.mu.Unlock()
 	j.count(v.answers, r.census)
 	if returned {
@@ -138,19 +135,8 @@ func (v *view) allows(s *session, r *reading) bool {
 	if s.raced && (!v.destroyed || len(v.serials) > 0) {
 		return true // by whom it was written last, and for how long, nobody can tell
 	}
-	high := v.high
-	if r.skewed {
-		high = high.Add(skewLimit)
-	}
-	return v.serials[r.serial] && !r.from.After(high)
+	return v.serials[r.serial] && !r.from.After(v.high)
 }
-
-// A node that was stopped finds old heartbeats in its sockets, and may believe for some seconds that their senders' clocks
-// are behind: up to the limit it shows sessions for longer then.
-const (
-	skewLimit    = 5 * time.Second
-	staleOffsets = 15 * time.Second
-)
 
 // returned notes what a node showed and reports whether a session came back where its logout had been seen: whatever was
 // killed or cut, who has seen a logout does not show the session again.
