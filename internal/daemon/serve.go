@@ -58,6 +58,7 @@ func serve(ctx context.Context, cli *CLI, host Host) error {
 		}
 		return err
 	}
+	joined()
 	return d.run(ctx)
 }
 

@@ -42,6 +42,7 @@ type Conn struct {
 	peer     record.Origin
 	patience atomic.Int64
 	header   [headerSize]byte
+	out      []byte // the sender's: a frame's first part behind its header
 }
 
 // Dialer opens what a connection runs over; *net.Dialer is one.
@@ -193,8 +194,9 @@ func (c *Conn) Send(kind byte, body []byte) error {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(body))
 	}
 	first := min(len(body), step)
-	head := append(c.frame(kind, len(body))[:headerSize], body[:first]...)
-	if err := c.write(head); err != nil {
+	c.out = append(binary.BigEndian.AppendUint32(c.out[:0], uint32(len(body))), kind)
+	c.out = append(c.out, body[:first]...)
+	if err := c.write(c.out); err != nil {
 		return err
 	}
 	for rest := body[first:]; len(rest) > 0; {

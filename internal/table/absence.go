@@ -78,11 +78,27 @@ func (t *Table) DropAbsent(now int64, from, to uint64, gone func(k record.Key, b
 	return dropped
 }
 
+// anyOld reports whether a birth in b may be old, without unpacking those that are the only one of their key: in a transfer to
+// a node that was not away nothing is.
+func (t *Table) anyOld(b *bucket, at int64) bool {
+	for i := range b.slots {
+		p := b.slots[i].e
+		if p != nil && p.flags&hasBirth != 0 && (p.flags&hasMore != 0 || p.at.Millis()+t.Keep().Milliseconds() <= at) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *Table) dropAbsentIn(b *bucket, now int64, from, to uint64, gone func(k record.Key, b *record.Birth) bool) (dropped int) {
 	var hit []slot
 	var dots []logged
 	b.mu.Lock()
 	at := t.clusterTime(now)
+	if !t.anyOld(b, at) {
+		b.mu.Unlock()
+		return 0
+	}
 	absent := func(e *entry) func(record.Birth) bool {
 		k := e.key()
 		return func(x record.Birth) bool { return t.old(&x, at) && gone(k, &x) }
