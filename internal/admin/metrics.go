@@ -220,7 +220,7 @@ var metricHelp = map[string]string{
 	"transfer.BytesIn":        "Bytes of state transfers received, before encryption.",
 	"transfer.BytesOut":       "Bytes of state transfers sent, before encryption.",
 	"transfer.Served":         "State transfers begun as a donor.",
-	"transfer.BucketsSkipped": "Parts of the table, 4096 in all, not sent because the receiver had them alike.",
+	"transfer.PartsSkipped": "Parts of the table, each of a few sessions, not sent because the receiver had them alike.",
 	"link.SendErrors":         "Datagrams not sent: network down, unreachable, filtered or buffers full.",
 	"link.TooLarge":           "Datagrams not sent because the path takes only smaller ones.",
 	"resp.AuthFailures":       "Wrong passwords.",

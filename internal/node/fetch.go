@@ -189,7 +189,7 @@ func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) erro
 		close(stop)
 		for range made {
 		}
-		n.transfers.bucketsSkipped.Add(donor.Skipped)
+		n.transfers.partsSkipped.Add(donor.Skipped())
 	}()
 	for m := range made {
 		if err := conn.Send(m.kind, m.body); err != nil {

@@ -8,7 +8,7 @@ import (
 
 // transfers are the counters of transfer.Stats.
 type transfers struct {
-	recordsIn, bytesIn, served, recordsOut, bytesOut, bucketsSkipped atomic.Uint64
+	recordsIn, bytesIn, served, recordsOut, bytesOut, partsSkipped atomic.Uint64
 }
 
 // TransferStats counts what state transfers to and from this node carried.
@@ -16,6 +16,6 @@ func (n *Node) TransferStats() transfer.Stats {
 	t := &n.transfers
 	return transfer.Stats{
 		RecordsIn: t.recordsIn.Load(), BytesIn: t.bytesIn.Load(), Served: t.served.Load(),
-		RecordsOut: t.recordsOut.Load(), BytesOut: t.bytesOut.Load(), BucketsSkipped: t.bucketsSkipped.Load(),
+		RecordsOut: t.recordsOut.Load(), BytesOut: t.bytesOut.Load(), PartsSkipped: t.partsSkipped.Load(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/table"
 	"github.com/sessioncast/sessioncast/internal/transfer"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -99,6 +100,7 @@ func (n *Node) connect(f *fetch) {
 func (n *Node) pull(f *fetch) error {
 	d := f.donor
 	f.taker = transfer.NewTaker(n.table, n.origins)
+	f.taker.PartBits = table.PartBitsMin + int(f.ask.ID%3) // other tables are too small for finer ones
 	body := f.taker.Pull(nil, n.clock.Read(n.wall()), f.ask.Cursor, f.ask.Compare)
 	var pull wire.StreamPull
 	decoder := wire.Decoder{Origins: d.origins}

@@ -1,12 +1,5 @@
 package table
 
-// Fingerprints reads every bucket's sum of fingerprints.
-func (t *Table) Fingerprints(dst *[Buckets]uint64) {
-	for i := range t.buckets {
-		dst[i] = t.buckets[i].sum.Load()
-	}
-}
-
 // Root sums up the whole table: equal states have equal roots, on all nodes of a cluster.
 func (t *Table) Root() uint64 {
 	const odd = 0x9e3779b97f4a7c15

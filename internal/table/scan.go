@@ -28,19 +28,20 @@ var chunkPool = sync.Pool{New: func() any { return new([]chunkItem) }}
 
 // Chunk emits whole states in the order of their keys' hashes, expired ones, tombstones and floors included, from
 // cursor on until they come to maxBytes. next is the cursor to go on with; done says that there is nothing left. Keys
-// with equal hashes go together. emit runs outside all locks and may keep neither its state nor its slice of births.
-func (t *Table) Chunk(cursor uint64, maxBytes int, want func(bucket int) bool,
+// with equal hashes go together. Of differ, where it is not nil, only the parts that it tells to differ are emitted. emit
+// runs outside all locks and may keep neither its state nor its slice of births.
+func (t *Table) Chunk(cursor uint64, maxBytes int, differ *Differ,
 	emit func(k record.Key, s *record.State)) (next uint64, done bool) {
 	scratch := chunkPool.Get().(*[]chunkItem)
 	items, size := (*scratch)[:0], 0
 	next, done = 0, true
 	for i := int(cursor >> (64 - bucketBits)); i < Buckets && done; i++ {
 		b := &t.buckets[i]
-		if b.n.Load() == 0 || want != nil && !want(i) {
+		if b.n.Load() == 0 {
 			continue
 		}
 		b.mu.Lock()
-		b.walk(max(cursor, uint64(i)<<(64-bucketBits)), func(hash uint64, e *entry) bool {
+		b.walkDiffering(max(cursor, uint64(i)<<(64-bucketBits)), differ, func(hash uint64, e *entry) bool {
 			if len(items) > 0 && hash != next && (size >= maxBytes || len(items) >= maxChunkKeys) {
 				next, done = hash, false
 				return false

@@ -130,24 +130,6 @@ func TestChunksAreTheWholeTableInOrder(t *testing.T) {
 	}
 }
 
-func TestChunkSkipsUnwantedBuckets(t *testing.T) {
-	n := newNode(t, 1)
-	for _, name := range names(500) {
-		n.put(name, "x")
-	}
-	want := n.hash(key(names(1)[0])) >> 52
-	count := 0
-	_, done := n.Chunk(0, 1<<20, func(b int) bool { return b == int(want) }, func(k record.Key, _ *record.State) {
-		if n.hash(k)>>52 != want {
-			t.Errorf("%v is in another bucket", k)
-		}
-		count++
-	})
-	if !done || count == 0 || count == 500 {
-		t.Fatalf("done %v, %d keys", done, count)
-	}
-}
-
 func TestKeysWithEqualHashesGoTogether(t *testing.T) {
 	n := newNode(t, 1)
 	const hash = 5<<52 | 77

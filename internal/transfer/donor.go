@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"slices"
-
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/table"
@@ -16,7 +14,8 @@ const maxSpare = 2 * wire.ChunkTarget
 // chunk although sizes are estimated.
 const batchBytes = wire.ChunkTarget - 16<<10
 
-// Donor answers one pull. Memory: one batch, which is 256 KiB and at most one key more.
+// Donor answers one pull. Memory: one batch, which is 256 KiB and at most one key more, and the puller's fingerprints, at most
+// 2 MiB.
 type Donor struct {
 	table   *table.Table
 	encoder *wire.Encoder
@@ -24,8 +23,7 @@ type Donor struct {
 	item    wire.Item
 
 	offer  wire.StreamOffer
-	theirs []uint64 // the puller's fingerprints, nil when it gave none
-	ours   [table.Buckets]uint64
+	differ *table.Differ // by the puller's fingerprints, nil when it gave none
 
 	stage  stage
 	cursor uint64
@@ -34,9 +32,8 @@ type Donor struct {
 
 	BatchBytes int // read from the table at a time, about; may be lowered before the first Next
 
-	Keys    uint64 // records sent so far
-	Floors  uint64 // of those sent once more at the end
-	Skipped uint64 // buckets left out so far, because the puller has them alike
+	Keys   uint64 // records sent so far
+	Floors uint64 // of those sent once more at the end
 }
 
 // stage is what comes next.
@@ -51,23 +48,31 @@ const (
 )
 
 // NewDonor prepares the answer to pull. The offer is what the machine held before anything is read from the table: all
-// of it is in the chunks, what is written meanwhile may be.
+// of it is in the chunks, what is written meanwhile may be. The pull's fingerprints belong to the Donor from now on.
+//
+// The puller's fingerprints are older than the offer, and what it holds only grows; so where the sums of a part agree, at
+// the moment the donor reads it, the puller holds all that was offered.
 func NewDonor(t *table.Table, origins *record.Origins, pull *wire.StreamPull, state wire.MemberState, offer []wire.Vector) *Donor {
 	epoch, _ := t.Epoch()
-	d := &Donor{
+	return &Donor{
 		table:   t,
 		encoder: wire.NewEncoder(origins, 0),
 		builder: wire.NewStreamBuilder(origins),
 		item:    wire.Item{Kind: wire.KindState},
 		offer:   wire.StreamOffer{State: state, Epoch: uint64(epoch), Vectors: offer},
+		differ:  table.NewDiffer(pull.Fingerprints),
 		cursor:  pull.Cursor,
 
 		BatchBytes: batchBytes,
 	}
-	if len(pull.Fingerprints) == table.Buckets {
-		d.theirs = slices.Clone(pull.Fingerprints)
+}
+
+// Skipped is how many parts of the table were left out so far, because the puller has them alike.
+func (d *Donor) Skipped() uint64 {
+	if d.differ == nil {
+		return 0
 	}
-	return d
+	return d.differ.Alike
 }
 
 // SetMarks adds to the offer how old its dots may be.
@@ -104,12 +109,9 @@ func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte,
 // read makes chunks of the next batch. All but the last say that nothing of the batch is behind them, because the
 // table does not tell where within a batch a key stands.
 func (d *Donor) read(t hlc.Stamp) {
-	if d.theirs != nil {
-		d.table.Fingerprints(&d.ours)
-	}
 	d.ready = d.ready[:0]
 	d.builder.Reset(d.spare[:0], t)
-	next, done := d.table.Chunk(d.cursor, d.BatchBytes, d.wants, func(k record.Key, s *record.State) {
+	next, done := d.table.Chunk(d.cursor, d.BatchBytes, d.differ, func(k record.Key, s *record.State) {
 		d.item.Key, d.item.State = k, *s
 		d.Keys++
 		if !d.builder.Add(&d.item) {
@@ -141,14 +143,4 @@ func (d *Donor) floors(dst []byte, t hlc.Stamp) []byte {
 		}
 	}
 	return d.builder.Chunk(lastCursor)
-}
-
-// wants reports whether the puller lacks something of a bucket. The puller's fingerprint is older than the offer, and
-// what it holds only grows; so where the sums agree, it holds all that was offered.
-func (d *Donor) wants(bucket int) bool {
-	if d.theirs == nil || d.theirs[bucket] != d.ours[bucket] {
-		return true
-	}
-	d.Skipped++
-	return false
 }

@@ -6,5 +6,5 @@ type Stats struct {
 	Served             uint64 // transfers that this node began to give, as a donor
 	RecordsOut         uint64
 	BytesOut           uint64
-	BucketsSkipped     uint64 // parts of the table, 4096 in all, not sent because the other side had them alike
+	PartsSkipped       uint64 // parts of the table not sent because the other side had them alike
 }

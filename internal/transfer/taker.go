@@ -17,6 +17,8 @@ type Taker struct {
 	got     Progress
 	offered bool
 	judge   judge
+
+	PartBits int // makes the comparison this fine, whatever the table holds; may be set before Pull
 }
 
 // Progress is how far a transfer has come.
@@ -45,9 +47,11 @@ func NewTaker(t *table.Table, origins *record.Origins) *Taker {
 func (k *Taker) Pull(dst []byte, t hlc.Stamp, cursor uint64, compare bool) []byte {
 	p := wire.StreamPull{Cursor: cursor}
 	if compare {
-		var prints [table.Buckets]uint64
-		k.table.Fingerprints(&prints)
-		p.Fingerprints = prints[:]
+		bits := k.PartBits
+		if bits == 0 {
+			bits = k.table.PartBits()
+		}
+		p.Fingerprints = k.table.Parts(bits)
 	}
 	k.got.Cursor = cursor
 	return k.encoder.AppendStreamPull(dst, t, &p)

@@ -84,8 +84,8 @@ var codecs = []codec{
 	{name: "stream pull", stream: StreamTypePull, draw: func(_ *world, t *rapid.T) any {
 		p := &StreamPull{Cursor: drawSeq(t)}
 		if rapid.IntRange(0, 9).Draw(t, "fingerprints") == 0 {
-			p.Fingerprints = make([]uint64, MaxFingerprints)
-			p.Fingerprints[rapid.IntRange(0, MaxFingerprints-1).Draw(t, "bucket")] = drawSeq(t)
+			p.Fingerprints = make([]uint64, MinFingerprints<<rapid.IntRange(0, 6).Draw(t, "finer by"))
+			p.Fingerprints[rapid.IntRange(0, len(p.Fingerprints)-1).Draw(t, "part")] = drawSeq(t)
 		}
 		return p
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {

@@ -31,20 +31,24 @@ func fuzz(f *testing.F, c codec) {
 	})
 }
 
-func FuzzBatch(f *testing.F)        { fuzz(f, codecOf("batch")) }
-func FuzzFragment(f *testing.F)     { fuzz(f, codecOf("fragment")) }
-func FuzzHeartbeat(f *testing.F)    { fuzz(f, codecOf("heartbeat")) }
-func FuzzNack(f *testing.F)         { fuzz(f, codecOf("nack")) }
-func FuzzHello(f *testing.F)        { fuzz(f, codecOf("hello")) }
-func FuzzGreet(f *testing.F)        { fuzz(f, codecOf("greet")) }
-func FuzzLeave(f *testing.F)        { fuzz(f, codecOf("leave")) }
-func FuzzProbe(f *testing.F)        { fuzz(f, codecOf("probe")) }
-func FuzzProbeReq(f *testing.F)     { fuzz(f, codecOf("probe request")) }
-func FuzzDoubt(f *testing.F)        { fuzz(f, codecOf("doubt")) }
-func FuzzAck(f *testing.F)          { fuzz(f, codecOf("ack")) }
-func FuzzChallenge(f *testing.F)    { fuzz(f, codecOf("challenge")) }
-func FuzzResponse(f *testing.F)     { fuzz(f, codecOf("response")) }
-func FuzzStreamPull(f *testing.F)   { fuzz(f, codecOf("stream pull")) }
+func FuzzBatch(f *testing.F)     { fuzz(f, codecOf("batch")) }
+func FuzzFragment(f *testing.F)  { fuzz(f, codecOf("fragment")) }
+func FuzzHeartbeat(f *testing.F) { fuzz(f, codecOf("heartbeat")) }
+func FuzzNack(f *testing.F)      { fuzz(f, codecOf("nack")) }
+func FuzzHello(f *testing.F)     { fuzz(f, codecOf("hello")) }
+func FuzzGreet(f *testing.F)     { fuzz(f, codecOf("greet")) }
+func FuzzLeave(f *testing.F)     { fuzz(f, codecOf("leave")) }
+func FuzzProbe(f *testing.F)     { fuzz(f, codecOf("probe")) }
+func FuzzProbeReq(f *testing.F)  { fuzz(f, codecOf("probe request")) }
+func FuzzDoubt(f *testing.F)     { fuzz(f, codecOf("doubt")) }
+func FuzzAck(f *testing.F)       { fuzz(f, codecOf("ack")) }
+func FuzzChallenge(f *testing.F) { fuzz(f, codecOf("challenge")) }
+func FuzzResponse(f *testing.F)  { fuzz(f, codecOf("response")) }
+func FuzzStreamPull(f *testing.F) {
+	e := newWorld().encoder()
+	f.Add(e.AppendStreamPull(nil, now, &StreamPull{Cursor: 1, Fingerprints: make([]uint64, 2*MinFingerprints)}))
+	fuzz(f, codecOf("stream pull"))
+}
 func FuzzStreamOffer(f *testing.F)  { fuzz(f, codecOf("stream offer")) }
 func FuzzStreamChunk(f *testing.F)  { fuzz(f, codecOf("stream chunk")) }
 func FuzzStreamEnd(f *testing.F)    { fuzz(f, codecOf("stream end")) }

@@ -26,7 +26,7 @@ func TestProtocolPageHasTheLimits(t *testing.T) {
 		"MaxBatchDots": MaxBatchDots, "MaxRanges": MaxRanges, "MaxWants": MaxWants, "MaxSetRanges": MaxSetRanges,
 		"MaxVectors": MaxVectors, "MaxHostName": MaxHostName, "MaxKeyIDs": MaxKeyIDs, "MaxState": MaxState,
 		"MaxFragments": MaxFragments, "HelloSize": HelloSize, "MaxLoss": MaxLoss, "MaxIntroduced": MaxIntroduced, "MaxOfferOrigin": MaxOfferOrigin,
-		"MaxFingerprints": MaxFingerprints, "ChunkTarget": ChunkTarget, "MaxChunkItems": MaxChunkItems,
+		"MinFingerprints": MinFingerprints, "MaxFingerprints": MaxFingerprints, "ChunkTarget": ChunkTarget, "MaxChunkItems": MaxChunkItems,
 		"MaxLookup": MaxLookup, "MaxStreamBody": MaxStreamBody,
 		"record.Databases": record.Databases, "record.MaxName": record.MaxName, "record.MaxValue": record.MaxValue,
 		"record.MaxOwner": record.MaxOwner, "record.MaxBirths": record.MaxBirths,

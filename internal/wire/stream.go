@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"github.com/sessioncast/sessioncast/internal/hlc"
@@ -10,7 +11,8 @@ import (
 
 // Limits of stream messages.
 const (
-	MaxFingerprints = 4096                             // buckets of the table
+	MinFingerprints = 4096                             // in a pull that has any
+	MaxFingerprints = 1 << 18                          // likewise
 	ChunkTarget     = 256 << 10                        // bytes of a chunk, unless its only item is larger
 	MaxChunkItems   = 8192                             // items in a chunk or an answer to a lookup
 	MaxLookup       = 256                              // keys in a lookup
@@ -54,10 +56,10 @@ func (t StreamType) String() string {
 	return "STREAM-" + strconv.Itoa(int(t))
 }
 
-// StreamPull asks for all records from Cursor on, without the buckets whose Fingerprints the donor has alike.
+// StreamPull asks for all records from Cursor on, without the parts of the table whose Fingerprints the donor has alike.
 type StreamPull struct {
 	Cursor       uint64
-	Fingerprints []uint64 // none, or one for each bucket
+	Fingerprints []uint64 // none, or one for each of the parts that the first bits of the keys' hashes make: a power of two
 }
 
 // StreamOffer answers a pull first: what the donor holds as the transfer starts.
@@ -85,13 +87,16 @@ type StreamFound struct {
 	Items []Item // without dots
 }
 
-// AppendStreamPull appends a pull's body. Fingerprints that are not MaxFingerprints are left out.
+// PartsPossible reports whether a pull may hold so many fingerprints, besides none.
+func PartsPossible(n int) bool { return n >= MinFingerprints && n <= MaxFingerprints && n&(n-1) == 0 }
+
+// AppendStreamPull appends a pull's body. Fingerprints of which there are not as many as there may be are left out.
 func (e *Encoder) AppendStreamPull(dst []byte, t hlc.Stamp, p *StreamPull) []byte {
 	dst = binary.BigEndian.AppendUint64(e.begin(dst, t), p.Cursor)
-	if len(p.Fingerprints) != MaxFingerprints {
+	if !PartsPossible(len(p.Fingerprints)) {
 		return binary.AppendUvarint(dst, 0)
 	}
-	dst = binary.AppendUvarint(dst, MaxFingerprints)
+	dst = slices.Grow(binary.AppendUvarint(dst, uint64(len(p.Fingerprints))), 8*len(p.Fingerprints))
 	for _, f := range p.Fingerprints {
 		dst = binary.BigEndian.AppendUint64(dst, f)
 	}
@@ -104,8 +109,9 @@ func (d *Decoder) StreamPull(body []byte, into *StreamPull) (hlc.Stamp, error) {
 	into.Cursor = r.u64()
 	into.Fingerprints = into.Fingerprints[:0]
 	n := r.count(MaxFingerprints)
-	r.check(n == 0 || n == MaxFingerprints, ErrValue)
+	r.check(n == 0 || PartsPossible(n), ErrValue)
 	b := r.bytes(8 * n)
+	into.Fingerprints = slices.Grow(into.Fingerprints, len(b)/8)
 	for ; len(b) > 0; b = b[8:] {
 		into.Fingerprints = append(into.Fingerprints, binary.BigEndian.Uint64(b))
 	}

@@ -39,6 +39,8 @@ func (w *world) vectors() []vector {
 		{ID: id, Seq: 39, Value: owned, Deadline: record.Deadline{Version: id}, Latest: id.At.Millis() + 86_400_000, Span: 86_400_000,
 			Absolute: id.At.Millis() + 43_200_000},
 	}}
+	parts := make([]uint64, MinFingerprints)
+	parts[0], parts[MinFingerprints-1] = 0x0102030405060708, 1
 	touch := record.State{Births: []record.Birth{{ID: id, Seq: 2,
 		Deadline: record.Deadline{Version: record.Version{At: now, By: w.self()}, Due: now.Millis() + 1_800_000, Promise: now.Millis() + 1_912_500},
 		Latest:   now.Millis() + 1_912_500, Span: 1_800_000}}}
@@ -86,6 +88,7 @@ func (w *world) vectors() []vector {
 		{"challenge", "challenge", 0, &Challenge{Nonce: Nonce{1, 15: 16}}},
 		{"response", "response", 0, &Response{Nonce: Nonce{1, 15: 16}, Challenge: Nonce{2}, High: 5000}},
 		{"stream-pull", "stream pull", 0, &StreamPull{Cursor: 1 << 52}},
+		{"stream-pull-compare", "stream pull", 0, &StreamPull{Cursor: 1 << 52, Fingerprints: parts}},
 		{"stream-offer", "stream offer", 0, &StreamOffer{State: Synced, Epoch: 180_000_000, Vectors: two,
 			Marks: []Marks{{Origin: two[0].Origin, List: []Mark{{3, 1_700_000_000_000}, {9, 1_700_000_900_000}}}}}},
 		{"stream-chunk", "stream chunk", 0, &StreamChunk{Items: news, Cursor: 1 << 60}},

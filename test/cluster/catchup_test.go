@@ -102,11 +102,11 @@ func beyondTheRing(b *testbed) {
 	paid := away.costs().since(before)
 	b.Logf("%d changes of %d of %d sessions cost %d records, %d bytes by stream, %d by datagram",
 		changed*rounds, changed, sessions, paid.records, paid.streamed, paid.datagrams)
-	if paid.records < changed || paid.records > sessions/4 {
+	if paid.records < changed || paid.records > 2*changed {
 		b.Errorf("%d records were transferred for %d sessions changed of %d", paid.records, changed, sessions)
 	}
-	if skipped := nodes[0].TransferStats().BucketsSkipped + nodes[1].TransferStats().BucketsSkipped; skipped < table.Buckets*3/4 {
-		b.Errorf("%d buckets were left out, want most of %d", skipped, table.Buckets)
+	if skipped := nodes[0].TransferStats().PartsSkipped + nodes[1].TransferStats().PartsSkipped; skipped < sessions/2 {
+		b.Errorf("%d parts of the table were left out, want most of about %d", skipped, sessions)
 	}
 	noDivergence(b, nodes)
 }
@@ -192,8 +192,8 @@ func damage(b *testbed) {
 		if c := m.Counters().Divergences; c != n {
 			b.Errorf("%s told of %d divergences and counted %d", m.name, n, c)
 		}
-		if most := n * damaged * 4 * sessions / table.Buckets; paid.records > most {
-			b.Errorf("%s took %d records for %d damaged buckets of %d", m.name, paid.records, damaged, table.Buckets)
+		if most := n * damaged * 8; paid.records > most {
+			b.Errorf("%s took %d records for %d damaged sessions", m.name, paid.records, damaged)
 		}
 	}
 }
