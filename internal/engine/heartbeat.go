@@ -78,12 +78,16 @@ func (m *Machine) composeBeat() *wire.Heartbeat {
 	h := &m.beat.h
 	made := m.table.Made()
 	m.mark(m.origin(m.self), made, m.wall())
+	epoch, root := m.epoch(), m.table.Root()
+	if !m.abreast() {
+		epoch = 0 // the root may be of more than the vectors
+	}
 	*h = wire.Heartbeat{
 		High: m.sent(), Sent: m.beat.sent, Full: true,
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: uint8(min(m.table.StatsFull(), 255)),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
-		VectorHash: all, DeadHash: dead, Epoch: m.epoch(), Root: m.table.Root(), Made: made,
+		VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
 		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
 	}
 	return h
@@ -206,14 +210,21 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 	}
 }
 
+// abreast reports whether the dots held here are all that were given out to writers of this node, who work on the table while
+// the machine does. Asked after the table's root was read, it tells whether that is of these dots and no others.
+func (m *Machine) abreast() bool { return m.table.Made() == m.push.high }
+
 // compare looks whether two tables that hold the same dots are the same, at the same epoch. What is in flight makes
 // the dots differ, so a difference of the tables alone is a fault; it must show divergenceBeats times in a row, since
-// a peer's write may stand between its vector and its root.
+// what a transfer brings is merged before its dots are held.
 func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	all, _ := m.vectorHash()
 	if h.State != wire.Synced || m.join.state != wire.Synced || !m.full.since.IsZero() || h.VectorHash != all ||
 		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.root(all) {
 		p.mismatches = 0
+		return
+	}
+	if !m.abreast() { // the difference may be a write of this moment
 		return
 	}
 	if p.mismatches++; p.mismatches < divergenceBeats {
