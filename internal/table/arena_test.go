@@ -41,7 +41,7 @@ func (n *node) auditPages() {
 
 func TestSparsePagesAreEmptied(t *testing.T) {
 	n := newNode(t, 1)
-	all := names(20_000)
+	all := names(6000)
 	for round := range 4 {
 		for i, name := range all {
 			if round == 0 || (i*7+round)%3 > 0 {
