@@ -139,7 +139,8 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 		return
 	}
 	p := m.newPeer(f.Header.Origin, in.From)
-	m.readClock(p, t.Millis()) // roughly: it tells its wall clock later
+	m.readClock(p, t.Millis(), false) // a guess: it tells its wall clock later
+	m.table.HoldBack(t.Millis())
 	if r.Challenge != (wire.Nonce{}) {
 		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
 			&wire.Response{Nonce: r.Challenge, High: m.sent()}))

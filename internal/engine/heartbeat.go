@@ -153,7 +153,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash = h.DeadHash
 	m.judgeCrowd()
-	m.readClock(p, h.WallMillis)
+	m.readClock(p, h.WallMillis, true)
 	m.setSaid(p, h.State)
 	for i := range h.Vectors {
 		m.takeVector(p, &h.Vectors[i])

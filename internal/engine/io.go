@@ -196,6 +196,7 @@ type Member struct {
 	FullPct   int
 	Offset    time.Duration // its clock minus ours
 	OffsetAge time.Duration // since it told its clock last
+	ClockTold bool          // before that the offset is a guess, and its clock may be further behind
 	Left      bool          // it said goodbye
 	Aside     bool          // it receives far worse than the others, and is to pull
 	Killed    bool          // its process ended without one

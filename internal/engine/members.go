@@ -418,6 +418,7 @@ func (m *Machine) describe(p *peer) Member {
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
+	d.ClockTold = p.offset.told
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()
 	}

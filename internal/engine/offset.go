@@ -15,6 +15,7 @@ type offsetMeter struct {
 	at   [offsetSamples]time.Time
 	by   [offsetSamples]time.Duration
 	last int
+	told bool // by the peer; before it is a guess by its hybrid clock, which may be far ahead of its wall clock
 }
 
 func (o *offsetMeter) note(now time.Time, by time.Duration) {
@@ -42,10 +43,14 @@ func (o *offsetMeter) read(now time.Time) (by, age time.Duration) {
 	return by, age
 }
 
-// readClock notes what p says that its clock shows, unless it may have said so while this node stood still.
-func (m *Machine) readClock(p *peer, millis int64) {
+// readClock notes what p says that its clock shows, unless it may have said so while this node stood still. Before it is told
+// it is guessed.
+func (m *Machine) readClock(p *peer, millis int64, told bool) {
 	if m.now.Before(m.health.backlog) {
 		return
+	}
+	if told && !p.offset.told {
+		p.offset = offsetMeter{told: true}
 	}
 	p.offset.note(m.now, time.Duration(millis-m.wall())*time.Millisecond)
 }

@@ -30,6 +30,8 @@ type Keeper struct {
 
 	stampsAhead bool // of the others' clocks, beyond the limit
 	blind       bool // nobody has told this node the time yet, and it may hear soon
+	late        time.Duration
+	heard       time.Duration // when, on the monotonic clock, peers told the time last
 }
 
 // New makes the keeper of a table and the clock that it shares; limit is the allowed skew, wall the node's clock in Unix
@@ -56,23 +58,28 @@ func (k *Keeper) Sweep() (more bool) {
 // confirmed it yet, rather than let it win every conflict (design: clocks).
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
-// node that has just started and met nobody collects nothing.
+// node that has just started, or met somebody, and was not told the time yet collects nothing.
 func (k *Keeper) judge(members []engine.Member) {
 	var peers []time.Duration
 	var skew time.Duration
-	joining := false
+	joining, told, untold := false, 0, 0
 	for _, m := range members {
 		switch {
 		case m.Self:
 			joining = m.State == wire.Joining
 		case m.State == wire.Synced:
 			skew = max(skew, m.Offset.Abs())
+			if m.ClockTold {
+				told++
+			} else {
+				untold++
+			}
 			if m.OffsetAge <= hearsay {
 				peers = append(peers, m.Offset)
 			}
 		}
 	}
-	k.blind = joining && len(peers) == 0
+	k.blind = joining && len(peers) == 0 || untold > 0 && untold >= told
 	k.table.SetSkew(min(skew, k.limit))
 	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
 	v := judge(peers, lead, k.limit)
@@ -83,11 +90,23 @@ func (k *Keeper) judge(members []engine.Member) {
 		late = max(late, v.earliest-off)
 	}
 	k.table.SetOff(off)
-	k.table.SetLate(late)
+	k.table.SetLate(k.stayLate(late, len(peers) > 0))
 	if k.steps.steady() {
 		k.stampsAhead = v.stamps > k.limit
 	}
 	k.table.SetQuarantine(len(peers) > 0 && (off > k.limit || k.stampsAhead))
+}
+
+// stayLate is how late epochs are to end: as late as the peers said last, for a while after they are gone. Nobody has told since
+// that this node's clock is right.
+func (k *Keeper) stayLate(late time.Duration, told bool) time.Duration {
+	switch {
+	case told:
+		k.late, k.heard = late, k.steps.mono
+	case k.steps.mono-k.heard < confirmedAlone:
+		return max(late, k.late)
+	}
+	return late
 }
 
 // verdict says how far clocks of this node are ahead of the median of all: its wall clock, the clock that its stamps

@@ -94,7 +94,7 @@ var mutants = []mutant{
 	{"what peers said before a step counts after it", "keeper/steps.go",
 		"case !s.steady():", "case s.mono < 0:"},
 	{"a node that has just started trusts its clock", "keeper/keeper.go",
-		"k.blind = joining && len(peers) == 0", "k.blind = joining && len(peers) < 0"},
+		"k.blind = joining && len(peers) == 0 || untold > 0 && untold >= told", "k.blind = joining && told+untold < 0"},
 	{"a tombstone's last until counts, not its latest", "record/merge.go",
 		"t.Until = max(t.Until, in.Until)", "t.Until = in.Until"},
 	{"what the sender lacks is over, however young", "engine/absence.go",

@@ -73,6 +73,7 @@ type keptFrame struct {
 //	partition NODES NODES
 //	heal
 //	crash NODE, start NODE, leave NODE
+//	clock NODE D                         its clock jumps to so far off, with 0s it is right again
 //	state                                what each node shows, and its state
 //	members NODE
 //	frames                               who sent what to whom since the last time, heartbeats left out
@@ -83,6 +84,7 @@ func (s *script) run(t *testing.T, out *strings.Builder, cmd string, args []stri
 		"nodes": s.nodes, "put": s.put, "touch": s.touch, "destroy": s.destroy, "flush": s.flush,
 		"drop": s.drop, "hold": s.hold, "deliver": s.deliver, "replay": s.replay, "tick": s.tick,
 		"partition": s.partition, "heal": s.heal, "crash": s.crash, "start": s.start, "leave": s.leave,
+		"clock": s.clock,
 		"state": s.state, "members": s.members, "frames": s.frames, "count": s.count,
 	}[cmd]
 	if !ok {
@@ -281,6 +283,14 @@ func (s *script) leave(_ *strings.Builder, args []string) {
 	n := s.node(args[0])
 	n.leaving = true
 	n.step(engine.Leave{})
+}
+
+func (s *script) clock(_ *strings.Builder, args []string) {
+	if n, by := s.node(args[0]), length(args[1]); by != 0 {
+		n.goFar(by)
+	} else {
+		n.comeBack()
+	}
 }
 
 func (s *script) state(out *strings.Builder, _ []string) {

@@ -1,0 +1,91 @@
+package keeper
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// doubting is a keeper with a table that holds a tombstone, until an hour and some from the start.
+type doubting struct {
+	*Keeper
+	t    *table.Table
+	tomb record.State
+}
+
+func newDoubting(t *testing.T) doubting {
+	clock := new(hlc.Clock)
+	sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock, Keep: time.Hour, MaxSkew: maxSkew})
+	d := doubting{New(sessions, clock, maxSkew, startMS), sessions, record.State{}}
+	if _, err := sessions.Destroy(startMS, record.Key{Name: "s"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if !sessions.Load(record.Key{Name: "s"}, &d.tomb) || d.tomb.Tomb.At == 0 {
+		t.Fatal("no tombstone was made")
+	}
+	return d
+}
+
+func (d doubting) look(after time.Duration, members ...engine.Member) {
+	d.Look(startMS+dayMS+after.Milliseconds(), after, members)
+	for d.Sweep() {
+	}
+}
+
+const dayMS = int64(24 * time.Hour / time.Millisecond)
+
+func (d doubting) keeps() bool { return d.t.Stats().Tombstones == 1 }
+
+// Who has not told its wall clock yet may be the one who is right, whatever its stamps say.
+func TestNothingIsCollectedBeforeThosePresentHaveToldTheirClocks(t *testing.T) {
+	d := newDoubting(t)
+	guess := engine.Member{State: wire.Synced}
+	d.steps = newStepWatch(maxSkew, startMS+dayMS) // it starts with a clock a day ahead
+	d.look(time.Second, guess, guess)
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected by a clock that nobody has confirmed")
+	}
+	told := engine.Member{State: wire.Synced, ClockTold: true}
+	d.look(2*time.Second, told, told, guess)
+	if d.keeps() {
+		t.Fatal("a tombstone is kept though most have told that it is past its time")
+	}
+}
+
+// A node that was told that its clock is ahead goes on to forget late for a while after it is left alone.
+func TestADoubtOutlivesThePeersThatRaisedIt(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	d.look(time.Second, engine.Member{State: wire.Synced, ClockTold: true, Offset: -24 * time.Hour})
+	d.look(2 * time.Second)
+	d.look(time.Second + confirmedAlone - Interval)
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected by a clock that was said to be wrong")
+	}
+	d.look(time.Second + confirmedAlone)
+	if d.keeps() {
+		t.Fatal("a node that is alone doubts its clock for ever")
+	}
+}
+
+// Until the keeper looks next, what a newcomer with an earlier clock sends is not dropped as long past.
+func TestWhatANewcomerSendsIsKeptUntilItsClockIsJudged(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	d.look(time.Second) // alone
+	if d.t.Merge(startMS+dayMS+1200, record.Key{Name: "s"}, &d.tomb); d.keeps() {
+		t.Fatal("a tombstone is kept past its time")
+	}
+	d.t.HoldBack(startMS)
+	if end, settled := d.t.Epoch(); settled || end < startMS+dayMS-int64(record.EpochMillis) {
+		t.Fatalf("tables would be compared at %d while a clock is judged (settled %v)", end, settled)
+	}
+	if d.t.Merge(startMS+dayMS+1500, record.Key{Name: "s"}, &d.tomb); !d.keeps() {
+		t.Fatal("a tombstone that is in time for a newcomer is dropped")
+	}
+}
