@@ -163,7 +163,7 @@ func makeVectors(t *testing.T) map[string]vector {
 		"magic":             {comment: "A wrong first byte.", expect: "magic", frame: flip(0)},
 		"version":           {comment: "Version 2.", expect: "version", frame: set(2, 2)},
 		"type-0":            {comment: "Type 0.", expect: "type", frame: set(3, 0)},
-		"type-15":           {comment: "A type beyond the last.", expect: "type", frame: set(3, 15)},
+		"type-16":           {comment: "A type beyond the last.", expect: "type", frame: set(3, 16)},
 		"own":               {comment: "The receiver's own frame, come back.", expect: "own", frame: frame(1, key, bob, 7, nil)},
 		"key-unknown":       {comment: "Sealed with another key.", expect: "key", frame: frame(1, old, alice, 7, nil)},
 		"key-cluster":       {comment: "Sealed with this key in a cluster of another name.", expect: "key", frame: plain(), cluster: "test"},
