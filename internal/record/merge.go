@@ -43,7 +43,12 @@ func (t *Tombstone) merge(in Tombstone) bool {
 func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
 	for i := range dst.Births {
 		if dst.Births[i].ID == in.ID {
-			return o.joinBirth(&dst.Births[i], in), false
+			weak := dst.Births[i].Weak
+			changed = o.joinBirth(&dst.Births[i], in)
+			if weak && !dst.Births[i].Weak {
+				dropLowest(dst, false)
+			}
+			return changed, false
 		}
 	}
 	if o.crowdedOut(dst, in) {
@@ -65,12 +70,15 @@ func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
 
 // joinBirth merges each register by itself, so that a touch never fights a write.
 func (o *Origins) joinBirth(b *Birth, in *Birth) (changed bool) {
-	if o.Later(in.Value.Version, b.Value.Version) {
+	if o.Later(in.Value.Version, b.Value.Version) || in.Value.beatsTwin(&b.Value) {
 		b.Value = in.Value
 		changed = true
 	}
-	if o.Later(in.Deadline.Version, b.Deadline.Version) {
+	if o.Later(in.Deadline.Version, b.Deadline.Version) || in.Deadline.beatsTwin(&b.Deadline) {
 		b.Deadline = in.Deadline
+		changed = true
+	}
+	if b.joinTwin(in) {
 		changed = true
 	}
 	if in.Latest > b.Latest || in.Span > b.Span {
