@@ -133,6 +133,21 @@ func (o *Opener) Open(dst, frame []byte) (Opened, error) {
 	return op, nil
 }
 
+// OpenOwn reports whether a frame that Open refused with ErrOwn was sealed with a key of the ring, for everybody. frame is
+// overwritten.
+func (o *Opener) OpenOwn(frame []byte) bool {
+	var h wire.Header
+	if len(frame) < wire.Overhead || wire.ParseHeader(frame, &h) != nil || h.Origin != o.self || h.Addressed {
+		return false
+	}
+	key := o.ring.find(h.KeyID)
+	if key == nil {
+		return false
+	}
+	_, err := o.decrypt(nil, frame, &h, nil, key)
+	return err == nil
+}
+
 // decrypt opens the body of a frame whose header is h. s is the sender if it is admitted.
 func (o *Opener) decrypt(dst, frame []byte, h *wire.Header, s *sender, key *ringKey) ([]byte, error) {
 	if s == nil {

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/cipher"
+	"encoding/binary"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/replay"
@@ -15,6 +16,9 @@ type Sealer struct {
 	ring *Keyring
 	last uint64        // the latest packet number given out
 	done replay.Window // the packet numbers that Finish has used: none is used twice
+
+	// How the latest packets' tags begin, by their numbers; 0 where none was sealed. Two runs under one origin show by it.
+	tags [replay.Size]uint64
 
 	// The cipher of the epoch sealed last.
 	aead  cipher.AEAD
@@ -53,6 +57,7 @@ func (s *Sealer) Seal(dst []byte, typ wire.Type, to *record.Origin, body []byte)
 // frames may be open at a time and be finished in any order, within replay.Size packets.
 func (s *Sealer) Begin(dst []byte, typ wire.Type, addressed bool) []byte {
 	s.last++
+	s.tags[s.last%replay.Size] = 0
 	return wire.AppendHeader(dst, &wire.Header{
 		Type:      typ,
 		Addressed: addressed,
@@ -82,7 +87,29 @@ func (s *Sealer) Finish(frame []byte, start int, to record.Origin) []byte {
 	aad := s.scratch.aadOf(header, h.Addressed, to)
 	aead := s.cipher(h.Packet >> epochBits)
 	body := start + wire.HeaderSize
-	return aead.Seal(frame[:body], s.scratch.nonceOf(h.Packet), frame[body:], aad)
+	sealed := aead.Seal(frame[:body], s.scratch.nonceOf(h.Packet), frame[body:], aad)
+	if h.Packet+replay.Size > s.last {
+		s.tags[h.Packet%replay.Size] = tagStart(sealed)
+	}
+	return sealed
+}
+
+// MayHaveSealed reports whether a whole frame under this Sealer's origin, whose header is h, may be one of its own: not where it
+// never gave out the number, or sealed something else under it. Of numbers too long ago it remembers nothing, and
+// says yes.
+func (s *Sealer) MayHaveSealed(h *wire.Header, frame []byte) bool {
+	switch {
+	case h.Packet > s.last:
+		return false
+	case h.Packet+replay.Size <= s.last:
+		return true
+	}
+	return s.tags[h.Packet%replay.Size] == tagStart(frame)
+}
+
+// tagStart is the first half of a frame's tag.
+func tagStart(frame []byte) uint64 {
+	return binary.BigEndian.Uint64(frame[len(frame)-wire.TagSize:])
 }
 
 func (s *Sealer) cipher(epoch uint64) cipher.AEAD {

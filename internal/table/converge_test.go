@@ -55,7 +55,7 @@ func (c *cluster) deliver(t *rapid.T) {
 func (c *cluster) pushSince(i int, high uint64) {
 	n := c.nodes[i]
 	for seq := high + 1; seq <= n.OwnHigh(); seq++ {
-		if k, _, ok := n.LogKey(n.self, seq); ok {
+		if k, _, ok := n.LogKey(n.self(), seq); ok {
 			c.push(i, k)
 		}
 	}

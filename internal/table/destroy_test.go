@@ -266,7 +266,7 @@ func TestFlush(t *testing.T) {
 	if err != nil || seq != 102 || a.OwnHigh() != seq {
 		t.Fatalf("dot %d, logged up to %d, %v", seq, a.OwnHigh(), err)
 	}
-	k, _, _ := a.LogKey(a.self, seq)
+	k, _, _ := a.LogKey(a.self(), seq)
 	if k != record.FloorKey(0) {
 		t.Fatalf("logged for %+v", k)
 	}

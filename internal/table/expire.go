@@ -121,7 +121,7 @@ func (o *op) keepTouch() bool {
 		return false
 	}
 	mine := *o.e.touch
-	made := record.Version{At: mine.at, By: o.t.self}
+	made := record.Version{At: mine.at, By: o.t.self()}
 	birth, won := o.e.state.Find(mine.birth), o.t.deadline(o.e, o.floor)
 	switch {
 	case birth == nil, won == nil, !o.t.cfg.Origins.Later(made, won.Deadline.Version):

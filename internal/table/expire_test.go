@@ -73,7 +73,7 @@ func TestTouchesWithinThePromiseStayLocal(t *testing.T) {
 	if first.Seq != 2 || d.Due != n.now+1600*second || d.Promise != d.Due+100*second {
 		t.Fatalf("dot %d, register %+v", first.Seq, d)
 	}
-	if _, touch, _ := n.LogKey(n.self, 2); !touch {
+	if _, touch, _ := n.LogKey(n.self(), 2); !touch {
 		t.Fatal("the dot is not known as a touch")
 	}
 	n.now += 90 * second
@@ -247,7 +247,7 @@ func TestEarlierShorteningLeavesTheTouchAndReplicatesIt(t *testing.T) {
 	if a.due("s") != granted || a.Stats().Reissued != 1 || a.OwnHigh() != made+1 || a.written != woken+1 {
 		t.Fatalf("due %d, want %d; %d reissued, dots up to %d", a.due("s"), granted, a.Stats().Reissued, a.OwnHigh())
 	}
-	k, touch, ok := a.LogKey(a.self, made+1)
+	k, touch, ok := a.LogKey(a.self(), made+1)
 	if k != key("s") || !touch || !ok {
 		t.Fatalf("logged: %v %v %v", k, touch, ok)
 	}
@@ -335,7 +335,7 @@ func TestATouchWithinAnotherBirthsPromiseIsReplicated(t *testing.T) {
 	b.expire("s", b.now+1600*second) // the weak birth's register wins, its promise is 100 s more
 	b.send(a, key("s"))
 	a.now += 2 * second
-	if v, _ := a.Get(a.now, key("s")); v.Birth.By != a.self {
+	if v, _ := a.Get(a.now, key("s")); v.Birth.By != a.self() {
 		t.Fatal("the explicit birth is not the current one")
 	}
 	if res := a.expire("s", a.due("s")+second); res.Seq == 0 {

@@ -134,7 +134,7 @@ func (t *Table) OwnHigh() uint64 {
 // dots).
 func (t *Table) LogKey(origin record.Ref, seq uint64) (k record.Key, touch, ok bool) {
 	var l logged
-	if origin == t.self {
+	if origin == t.self() {
 		t.own.mu.Lock()
 		l, ok = t.own.ring.get(seq)
 		t.own.mu.Unlock()
@@ -152,7 +152,7 @@ func (t *Table) LogKey(origin record.Ref, seq uint64) (k record.Key, touch, ok b
 
 // Note remembers which key a remote dot changed. Own dots are remembered by themselves.
 func (t *Table) Note(origin record.Ref, seq uint64, k record.Key) {
-	if origin == t.self || origin == 0 {
+	if origin == t.self() || origin == 0 {
 		return
 	}
 	t.remote.mu.Lock()

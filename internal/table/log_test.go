@@ -21,12 +21,12 @@ func TestOwnDotsAreLoggedWithTheirKeys(t *testing.T) {
 		name  string
 		touch bool
 	}{1: {"a", false}, 2: {"a", true}, 3: {"b", false}} {
-		k, touch, ok := n.LogKey(n.self, seq)
+		k, touch, ok := n.LogKey(n.self(), seq)
 		if !ok || k.Name != want.name || touch != want.touch {
 			t.Errorf("dot %d: %+v, touch %v, %v", seq, k, touch, ok)
 		}
 	}
-	if _, _, ok := n.LogKey(n.self, 4); ok || n.OwnHigh() != 3 || n.written != 3 {
+	if _, _, ok := n.LogKey(n.self(), 4); ok || n.OwnHigh() != 3 || n.written != 3 {
 		t.Errorf("high %d, %d wakes", n.OwnHigh(), n.written)
 	}
 }
@@ -149,9 +149,9 @@ func TestAForgottenLogIsFreed(t *testing.T) {
 	if k, _, ok := n.LogKey(dead, 2*LogSize+1); !ok || k != key("late") || len(n.remote.rings[dead].slots) != minRing {
 		t.Fatal("a late dot is to begin a small log anew")
 	}
-	n.ForgetLog(n.self) // is nobody's
+	n.ForgetLog(n.self()) // is nobody's
 	n.put("s", "x")
-	if _, _, ok := n.LogKey(n.self, 1); !ok {
+	if _, _, ok := n.LogKey(n.self(), 1); !ok {
 		t.Fatal("the own log is never forgotten")
 	}
 }
@@ -188,7 +188,7 @@ func TestLogsKeepNamesAliveOnly(t *testing.T) {
 			t.Errorf("dot %d: %v %v", seq, k, ok)
 		}
 	}
-	if k, _, ok := n.LogKey(n.self, 1); !ok || k.Name != "known" {
+	if k, _, ok := n.LogKey(n.self(), 1); !ok || k.Name != "known" {
 		t.Errorf("own dot: %v %v", k, ok)
 	}
 }
@@ -219,16 +219,41 @@ func TestRemoteLogs(t *testing.T) {
 	n := newNode(t, 1)
 	ref := n.cfg.Origins.Intern(originNo(2))
 	n.Note(ref, 7, key("s"))
-	n.Note(n.self, 1, key("s"))
+	n.Note(n.self(), 1, key("s"))
 	n.Note(0, 1, key("s"))
 	if k, _, ok := n.LogKey(ref, 7); !ok || k != key("s") {
 		t.Fatalf("%v %v", k, ok)
 	}
-	if _, _, ok := n.LogKey(n.self, 1); ok {
+	if _, _, ok := n.LogKey(n.self(), 1); ok {
 		t.Fatal("own dots are not noted from outside")
 	}
 	n.ForgetLog(ref)
 	if _, _, ok := n.LogKey(ref, 7); ok {
 		t.Fatal("not forgotten")
+	}
+}
+
+func TestAnotherIncarnationGoesOnWithTheSameDots(t *testing.T) {
+	n := newNode(t, 1)
+	was := n.self()
+	n.put("before", "1")
+	other := originNo(1)
+	other.Incarnation[17] = 7
+	n.TakeIncarnation(other)
+	res := n.put("after", "2")
+	if res.Seq != 2 || n.OwnHigh() != 2 || n.self() == was {
+		t.Errorf("dot %d, high %d", res.Seq, n.OwnHigh())
+	}
+	for seq, name := range []string{"before", "after"} {
+		if k, _, ok := n.LogKey(n.self(), uint64(seq+1)); !ok || k != key(name) {
+			t.Errorf("dot %d is of %v", seq+1, k)
+		}
+	}
+	n.Note(was, 1, key("a clone's")) // of the run before, which another node is still, perhaps
+	if k, _, ok := n.LogKey(was, 1); !ok || k != key("a clone's") {
+		t.Error("the old run's dots are not remembered as another's")
+	}
+	if v, _ := n.Get(n.now, key("after")); v.Birth.By != n.self() {
+		t.Error("a change after it is the old run's")
 	}
 }

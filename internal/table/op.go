@@ -151,7 +151,7 @@ func (o *op) current() *record.Birth {
 // stamp is the version of a local write: later than everything known of the key. Being raised above that does not
 // move the clock.
 func (o *op) stamp() record.Version {
-	return record.Version{At: max(o.t.cfg.Clock.Now(o.now), o.highest().Next()), By: o.t.self}
+	return record.Version{At: max(o.t.cfg.Clock.Now(o.now), o.highest().Next()), By: o.t.self()}
 }
 
 // destroyStamp is the stamp of a tombstone or floor: ahead by the allowed skew, so that a clock that is behind by less

@@ -51,7 +51,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			b.Merge(now, k, &in)
 			b.Note(b.cfg.Origins.Intern(originNo(1)), uint64(now-t0), k)
 		}
-		a.LogKey(a.self, uint64(r.IntN(rounds)))
+		a.LogKey(a.self(), uint64(r.IntN(rounds)))
 		a.OwnHigh()
 	})
 	run(func(r *rand.Rand, k record.Key, now int64) {

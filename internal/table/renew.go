@@ -90,7 +90,7 @@ func (o *op) renew() {
 		return
 	}
 	mine := *o.e.touch
-	made := record.Version{At: mine.at, By: o.t.self}
+	made := record.Version{At: mine.at, By: o.t.self()}
 	birth, won := o.e.state.Find(mine.birth), o.t.deadline(o.e, o.floor)
 	if birth == nil || birth != won || !o.t.cfg.Origins.Later(made, won.Deadline.Version) {
 		return

@@ -52,7 +52,7 @@ type Table struct {
 	arenas [arenaSize]arena
 
 	cfg     Config
-	self    record.Ref
+	me      atomic.Uint32 // record.Ref of this run
 	secrets [keySpaces][2]uint64
 
 	floors     [record.Databases]atomic.Uint64 // hlc.Stamp; births up to it are dead
@@ -83,16 +83,22 @@ func New(cfg Config) *Table {
 	if cfg.MaxSkew <= 0 {
 		cfg.MaxSkew = defaultMaxSkew
 	}
-	t := &Table{
-		cfg:  cfg,
-		self: cfg.Origins.Intern(cfg.Self),
-	}
+	t := &Table{cfg: cfg}
+	t.TakeIncarnation(cfg.Self)
 	t.deriveSecrets(cfg.Secret)
 	for i := range t.buckets {
 		t.buckets[i].next.Store(never)
 	}
 	return t
 }
+
+// TakeIncarnation makes what is changed from now on the changes of another run. The numbers of own dots go on, and the log
+// stays: every own dot up to now is the new run's as well, and names the same key. Of a change under way at this moment
+// the dot is the new run's and the stamp may be the old one's.
+func (t *Table) TakeIncarnation(self record.Origin) { t.me.Store(uint32(t.cfg.Origins.Intern(self))) }
+
+// self is this run of the node.
+func (t *Table) self() record.Ref { return record.Ref(t.me.Load()) }
 
 // hash places a key: bucket, order in scans and snapshots, fingerprint. It is the same on every node of the cluster,
 // and nobody without the secret can choose names that meet. Each database has a key of its own, so that the name is
