@@ -92,6 +92,8 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Warn("a peer held the same changes and other sessions; healing", member)
 		case engine.EventDuplicate:
 			log.Error("two live nodes have the same name: give each its own", member)
+		case engine.EventCloned:
+			log.Error("another process runs as a clone of this one, memory included; this one goes on as a new run, but both have one name: give each its own", "address", e.Addr)
 		case engine.EventClockAhead:
 			log.Warn("a peer's clock is ahead by more than five seconds: set the clocks", member)
 		case engine.EventUnheard:

@@ -64,6 +64,8 @@ func (r *Reading) loadFindings() (list []Finding) {
 		"Tables differed %s in the last minute although no change was missing, and were made equal. That is ordinary after a node died; if it happens without, please report it.")
 	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped, "change",
 		"%s of the last minute found the backlog full and reach the peers by transfer: the network or a peer is too slow for this rate of writes.")
+	add("cloned", now.Engine.ClonesFound, "time",
+		"This process was found running twice, %s: its machine was cloned while it ran. Each goes on as a run of its own; restart one with another --name.")
 	add("seal", now.Engine.SealRefused, "frame", "%s could not be encrypted. Restart this node and report it.")
 	return list
 }

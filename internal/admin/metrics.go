@@ -171,6 +171,7 @@ var metricHelp = map[string]string{
 	"FetchesStarted":        "State transfers started.",
 	"FetchesFailed":         "State transfers failed.",
 	"Divergences":           "Times that tables differed although no change was missing.",
+	"ClonesFound":           "Times that another process was found to run as a clone of this one; it went on as a new run.",
 	"NoRoom":                "Changes of other nodes that found no room in memory.",
 	"SealRefused":           "Frames that could not be encrypted; must stay 0.",
 	"BacklogDropped":        "Changes of this node left to transfers because too many waited.",

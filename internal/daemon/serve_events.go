@@ -97,6 +97,8 @@ func (d *daemon) report(e engine.Event) {
 			append(peer, "sessions", e.Sessions)...)
 	case engine.EventDuplicate:
 		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
+	case engine.EventCloned:
+		d.reportCloned(&e)
 	case engine.EventClockAhead:
 		d.log.Warn("a peer's clock is ahead of this node's by more than 5s: run an NTP client on both", append(peer, "ahead", e.Member.Offset)...)
 	case engine.EventConfig:
@@ -133,6 +135,15 @@ func (d *daemon) ackState() []any {
 		attrs = append(attrs, "peers", h.Live, "answering", h.Listening, "unconfirmed", h.Unconfirmed)
 	}
 	return attrs
+}
+
+// reportCloned says what a clone means, and where it is where its own frames told.
+func (d *daemon) reportCloned(e *engine.Event) {
+	where := []any{"address", "not known: other nodes hold what it wrote"}
+	if e.Addr.IsValid() {
+		where = []any{"address", e.Addr}
+	}
+	d.log.Error("a clone of this machine runs, this process included: this node goes on as a new run and joins again; both have one name still: restart one of them with another --name, and start the daemon after cloning, not before", where...)
 }
 
 func (d *daemon) reportStranger(a netip.Addr) {

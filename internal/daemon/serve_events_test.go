@@ -96,6 +96,7 @@ func TestEventsSayWhatToDo(t *testing.T) {
 		engine.EventClockAhead: "run an NTP client", engine.EventConfig: "compare sessioncast config show", engine.EventJoining: "INFO  joining",
 		engine.EventSetAside: "look for a busy CPU", engine.EventTakenBack: "INFO  a peer keeps up again",
 		engine.EventUnheard: "nothing of it arrives here: check the firewalls", engine.EventHeard: "INFO  a peer arrives here again", engine.EventStoodStill: "this node stood still",
+		engine.EventCloned:   "ERROR a clone of this machine runs",
 		engine.EventDegraded: "WARN  writes return without the confirmations", engine.EventConfirmed: "INFO  writes are confirmed again",
 	} {
 		e := entered(wire.Synced, false)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -74,7 +75,10 @@ func (m *Machine) takeAck(p *peer, body []byte) error {
 
 // confirm notes which of our dots p holds. Whoever answers is fit to be asked.
 func (m *Machine) confirm(p *peer, a *wire.Ack) {
-	if a.Set.Max() > m.push.high {
+	if high := a.Set.Max(); high > m.push.high {
+		if high > m.table.Made() { // it holds what another run made under our origin
+			m.findClone(netip.AddrPort{})
+		}
 		return
 	}
 	if p.mine.Union(&a.Set) {

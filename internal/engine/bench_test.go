@@ -98,6 +98,9 @@ func (b *bench) settle() {
 				n.wrote = false
 				n.m.Step(b.now, Wrote{})
 			}
+			if n.m.Cloned() {
+				b.reincarnate(i, n)
+			}
 			n.m.Poll(b.now, &n.out)
 			busy = b.carryOut(i, n) || busy
 		}

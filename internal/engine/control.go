@@ -69,6 +69,9 @@ func (m *Machine) finish(to destination, frame []byte) {
 	}
 	m.out.buffer = frame
 	data := frame[start:len(frame):len(frame)]
+	if to.origin.IsZero() {
+		m.clone.latest = append(m.clone.latest[:0], data...)
+	}
 	m.emit(to, data)
 }
 

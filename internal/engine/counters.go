@@ -37,6 +37,7 @@ type Counters struct {
 	ControlDropped    uint64 // small frames beyond those kept between two polls; all are repeated by timers
 	EventsDropped     uint64 // beyond those kept between two polls
 	AwaitDenied       uint64 // too many writers waiting
+	ClonesFound       uint64 // runs of others under this node's incarnation; it took a new one each time
 	Challenges        uint64
 	ChallengesDenied  uint64 // too many unproven origins
 	MembersForgotten  uint64 // the list being full, who was dead for longest, or silent for longest where none is dead

@@ -13,6 +13,10 @@ func (m *Machine) takeDatagram(in Datagram) {
 	m.count.FramesIn++
 	m.count.BytesIn += uint64(len(in.Data))
 	opened, err := m.opener.Open(nil, in.Data)
+	if errors.Is(err, seal.ErrOwn) {
+		m.takeOwn(&opened.Header, in)
+		return
+	}
 	if err != nil {
 		m.countDrop(err, in)
 		return
@@ -35,10 +39,6 @@ func (m *Machine) takeDatagram(in Datagram) {
 
 func (m *Machine) countDrop(err error, in Datagram) {
 	switch {
-	case errors.Is(err, seal.ErrOwn):
-		if m.addr.IsValid() && in.From != m.addr {
-			m.count.DropOwn++ // somebody else says to be us: a clone of this machine, or a forger
-		}
 	case len(in.Data) > 0 && in.Data[0] == '{':
 		m.count.DropOriginal++
 	case errors.Is(err, seal.ErrKey):

@@ -33,7 +33,7 @@ type Config struct {
 const AckAll = 1 << 20
 
 // Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, WatchBroken,
-// LinkChanged, PayloadLimit, OwnAddress, Seeds or Leave.
+// LinkChanged, PayloadLimit, OwnAddress, Seeds, NewIncarnation or Leave.
 type Input interface{ input() }
 
 // Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
@@ -166,6 +166,7 @@ const (
 	EventConfirmed                       // writes are confirmed again, for ten seconds
 	EventCopies                          // Member does not hear our multicast, and gets copies by unicast
 	EventNoCopies                        // Member hears our multicast again, and gets no more copies
+	EventCloned                          // another run, from Addr where known, has this node's incarnation; it takes a new one
 	EventEnded                           // Sessions were dropped: they ended in Member's part of the cluster, during a long separation
 )
 

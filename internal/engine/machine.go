@@ -62,6 +62,7 @@ type Machine struct {
 	pace    pacer
 	asides  asides
 	leave   leaving
+	clone   clone
 	control []controlFrame
 	events  []Event
 
@@ -147,6 +148,8 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.takeSeeds(in)
 	case Leave:
 		m.startLeave()
+	case NewIncarnation:
+		m.takeIncarnation(in)
 	}
 }
 
@@ -157,6 +160,10 @@ const minPayload = 1280 - 48
 func (m *Machine) Poll(now time.Time, out *Output) {
 	m.advance(now)
 	out.reset()
+	if m.clone.found { // not a frame more under an origin that another has as well
+		m.handOutEvents(out)
+		return
+	}
 	m.out = out
 	m.takeRoads()
 	m.pollMembers()
@@ -176,11 +183,16 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollHeart()
 	m.pollReach()
 	m.pollLeave()
+	m.pollProof()
 	m.issueFetch()
 	m.fanOut()
+	m.handOutEvents(out)
+	m.out = nil
+}
+
+func (m *Machine) handOutEvents(out *Output) {
 	out.Events = append(out.Events, m.events...)
 	m.events = m.events[:0]
-	m.out = nil
 }
 
 func (out *Output) reset() {
@@ -193,6 +205,9 @@ func (out *Output) reset() {
 // Deadline is when Poll must be called next, unless a Step comes first; zero for never.
 func (m *Machine) Deadline() time.Time {
 	var d deadline
+	if m.clone.found {
+		return d.at
+	}
 	d.add(m.members.next)
 	d.add(m.watches.at)
 	d.add(m.join.deadline())
@@ -207,6 +222,7 @@ func (m *Machine) Deadline() time.Time {
 	d.add(m.calls.next)
 	d.add(m.pace.deadline())
 	d.add(m.leave.at)
+	d.add(m.clone.showAt)
 	if len(m.control) > 0 || len(m.events) > 0 {
 		d.add(m.now)
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	// must not block. May be nil.
 	OnEvent func(engine.Event)
 	Log     *slog.Logger // nil: slog.Default
+
+	cloneOf *record.Origin // for tests: the incarnation that another node has as well
 }
 
 const (

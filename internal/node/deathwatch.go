@@ -141,7 +141,7 @@ var (
 )
 
 func (n *Node) watchBody() []byte {
-	return wire.NewEncoder(n.origins, n.origins.Intern(n.self)).AppendStreamWatch(nil, n.clock.Read(time.Now().UnixMilli()))
+	return wire.NewEncoder(n.origins, n.origins.Intern(n.Self())).AppendStreamWatch(nil, n.clock.Read(time.Now().UnixMilli()))
 }
 
 // endedByPeer tells a connection that the other side's kernel ended, as it does for a process that died, or that nobody

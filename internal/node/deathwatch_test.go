@@ -39,7 +39,7 @@ func TestTheDeathOfAProcessIsSeenByAllLongBeforeItsSilence(t *testing.T) {
 	victim.Kill()
 	for _, n := range nodes {
 		if n != victim {
-			eventually(t, n.cfg.Name+" knows", func() bool { return seen(n, victim.self) == wire.Dead })
+			eventually(t, n.cfg.Name+" knows", func() bool { return seen(n, victim.Self()) == wire.Dead })
 		}
 	}
 	if took := time.Since(began); took > 2*time.Second {
@@ -59,7 +59,7 @@ func TestANodeWhoseStreamsEndAndThatAnswersIsAlive(t *testing.T) {
 	b.server.Close()
 	eventually(t, "a has asked and was answered", func() bool { return a.Counters().DoubtsRefuted > 0 })
 	eventually(t, "a asks again later", func() bool { return a.Counters().WatchesBroken > 1 })
-	if got := seen(a, b.self); got != wire.Synced {
+	if got := seen(a, b.Self()); got != wire.Synced {
 		t.Errorf("a believes b to be %v", got)
 	}
 }
@@ -70,12 +70,12 @@ func TestWatchesOfAnEarlierRoundAreForgotten(t *testing.T) {
 	var w watches
 	keep := func(context.Context, engine.Watch) { kept++ }
 	w.set(&engine.Watching{Round: 2}, keep)
-	w.set(&engine.Watching{Round: 1, List: []engine.Watch{{Origin: n.self}}}, keep)
+	w.set(&engine.Watching{Round: 1, List: []engine.Watch{{Origin: n.Self()}}}, keep)
 	if kept != 0 {
 		t.Error("an earlier list is followed")
 	}
-	w.set(&engine.Watching{Round: 3, List: []engine.Watch{{Origin: n.self}}}, keep)
-	w.set(&engine.Watching{Round: 4, List: []engine.Watch{{Origin: n.self}}}, keep)
+	w.set(&engine.Watching{Round: 3, List: []engine.Watch{{Origin: n.Self()}}}, keep)
+	w.set(&engine.Watching{Round: 4, List: []engine.Watch{{Origin: n.Self()}}}, keep)
 	if kept != 1 {
 		t.Errorf("one watch was begun %d times", kept)
 	}

@@ -75,6 +75,9 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	// Before the machine looks for changes: whoever has read "unhurried" until here has logged its change before.
 	was := n.unhurried.Swap(false)
 	f(m, now)
+	if m.Cloned() {
+		n.reincarnate(now)
+	}
 	m.Poll(now, out)
 	is := m.Unhurried()
 	n.unhurried.Store(is)

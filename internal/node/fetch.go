@@ -226,7 +226,7 @@ func (n *Node) makeAll(donor *transfer.Donor, made chan<- message, sent <-chan [
 
 // identity is what this node proves on streams.
 func (n *Node) identity() stream.Identity {
-	id := stream.Identity{Self: n.self}
+	id := stream.Identity{Self: n.Self()}
 	for _, key := range n.ring.IDs() {
 		if seed, ok := n.ring.DeriveFor(key, "stream identity", 32); ok {
 			id.Seeds = append(id.Seeds, [32]byte(seed))

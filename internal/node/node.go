@@ -37,7 +37,7 @@ type Sockets interface {
 // Node is a member of a cluster.
 type Node struct {
 	cfg     Config
-	self    record.Origin
+	self    atomic.Pointer[record.Origin] // changes where this node finds itself cloned
 	started time.Time
 	origins *record.Origins
 	clock   *hlc.Clock
@@ -132,7 +132,7 @@ func OpenOver(cfg Config, sockets Sockets, listener net.Listener, addr netip.Add
 func (n *Node) prepare() {
 	n.started = time.Now()
 	n.coarse.Store(n.started.UnixMilli())
-	n.self = newOrigin(n.cfg.Name, n.started)
+	n.self.Store(n.cfg.firstOrigin(n.started))
 	n.origins, n.clock = new(record.Origins), new(hlc.Clock)
 	n.wake = make(chan struct{}, 1)
 	n.synced, n.left = make(chan struct{}), make(chan struct{})
@@ -146,14 +146,14 @@ func (n *Node) makeCore() (err error) {
 		return fmt.Errorf("cluster key: %w", err)
 	}
 	n.table = table.New(table.Config{
-		Self: n.self, Origins: n.origins, Clock: n.clock, Secret: [16]byte(n.ring.Derive("table order", 16)),
+		Self: n.Self(), Origins: n.origins, Clock: n.clock, Secret: [16]byte(n.ring.Derive("table order", 16)),
 		MaxBytes: n.cfg.MaxMemory, MaxValue: n.cfg.MaxSession, MaxSkew: maxSkew,
 		Lifetime: n.cfg.Lifetime, Keep: n.cfg.Keep, Hold: n.cfg.Hold, OnWrite: n.wrote,
 	})
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	n.core.machine, err = engine.New(engine.Config{
-		Self: n.self, Name: n.cfg.Name, Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.ring,
+		Self: n.Self(), Name: n.cfg.Name, Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.ring,
 		Seed: seed, Ack: n.cfg.Ack, MaxSkew: maxSkew, ConfigHash: n.cfg.hash(), Mode: n.cfg.Mode,
 	})
 	return err
@@ -209,7 +209,7 @@ func (n *Node) Table() *table.Table { return n.table }
 func (n *Node) CoarseNow() int64 { return n.coarse.Load() }
 
 // Self is this run of the node.
-func (n *Node) Self() record.Origin { return n.self }
+func (n *Node) Self() record.Origin { return *n.self.Load() }
 
 // Peers is how many live synced peers there are.
 func (n *Node) Peers() int { return int(n.peers.Load()) }

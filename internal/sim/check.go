@@ -57,6 +57,10 @@ func (n *Node) check() {
 	if !n.up || w.err != nil {
 		return
 	}
+	if n.machine.Cloned() {
+		w.fail("clone", "node %d takes something for a clone's, and has none", n.id)
+		return
+	}
 	n.noteOwn()
 	c := n.machine.Counters()
 	taken := c.DataIn + c.RepairsIn + c.FragmentsIn
