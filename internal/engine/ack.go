@@ -123,7 +123,7 @@ func (m *Machine) settle(w *waiter) bool {
 	met := h.held >= min(w.k, h.peers)
 	expected := h.hopeful > 0 || w.patient && h.held < h.peers
 	if !met && expected && m.now.Before(w.until) {
-		if !w.asked && (w.k > m.cfg.Ack || min(w.k, h.peers) > wire.MaxAckFrom) {
+		if !w.asked && (w.k > m.cfg.Ack || min(w.k, h.peers) > wire.MaxAckFrom || m.leftUnasked(w.seq)) {
 			w.asked = true
 			m.solicit(w.seq)
 		}
@@ -139,6 +139,9 @@ func (m *Machine) settle(w *waiter) bool {
 	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
 	return true
 }
+
+// leftUnasked reports whether the change left, with touches that nobody waited for, in a frame that asked nobody to confirm it.
+func (m *Machine) leftUnasked(seq uint64) bool { return seq > m.push.asked && seq <= m.sent() }
 
 // holding counts the live synced peers, those of them that hold all our dots up to some point, and those that do not and may
 // confirm it soon.

@@ -4,16 +4,17 @@ import "time"
 
 // Constants of the protocol: docs/PROTOCOL.md, "Timers". All nodes of a cluster should agree on them.
 const (
-	batchDelay     = time.Millisecond // changes wait this long for company, unless none left lately
-	nackJitterMin  = 200 * time.Microsecond
-	nackJitterMax  = time.Millisecond
-	nackRetryMin   = 2 * time.Millisecond
-	nackRetryMax   = 128 * time.Millisecond
-	nackOriginMax  = 2                // tries at the origin before any holder is asked
-	repairDelay    = time.Millisecond // between answers: the first request is answered at once, those after it together
-	repairGroup    = 3                // requesters of one dot from which its repair is multicast
-	repairMaxBytes = 64 << 10         // per NACK; what is left is asked for again
-	ringDots       = 8192             // a larger gap is pulled over a stream
+	batchDelay      = time.Millisecond // changes wait this long for company, unless none left lately
+	nackJitterMin   = 200 * time.Microsecond
+	nackJitterMax   = time.Millisecond
+	nackRetryMin    = 2 * time.Millisecond
+	nackRetryMax    = 128 * time.Millisecond
+	nackOriginMax   = 2                // tries at the origin before any holder is asked
+	repairDelay     = time.Millisecond // between answers: the first request is answered at once, those after it together
+	repairGroup     = 3                // requesters of one dot from which its repair is multicast
+	repairMaxBytes  = 64 << 10         // per NACK; what is left is asked for again,
+	repairPullBytes = 256 << 10        // or, if it is more than this and twice what the comparison of tables costs, pulled
+	ringDots        = 8192             // a larger gap is pulled over a stream
 
 	askAgainMin = 5 * time.Millisecond // for an acknowledgement that a writer waits for, doubling
 	askAgainMax = 40 * time.Millisecond

@@ -23,6 +23,7 @@ type push struct {
 	builder *wire.BatchBuilder
 	item    wire.Item
 	named   []record.NodeID
+	asked   uint64 // own dots up to here were to be confirmed by those whom a frame named
 }
 
 // dirtyKey is a key whose changes have not been sent.
@@ -165,7 +166,11 @@ func (m *Machine) anyoneLive() bool {
 // pushFrame sends as many changes as fit into one frame, or starts to send one that does not fit into any.
 func (m *Machine) pushFrame() {
 	p := &m.push
-	p.named = m.askFor(p.named[:0], p.high)
+	p.named = p.named[:0]
+	if m.awaited() {
+		p.named = m.askFor(p.named, p.high)
+		p.asked = p.high
+	}
 	p.builder.Reset(m.begin(wire.TypeData, group), m.stamp(), p.named, m.room())
 	sent := 0
 	for len(p.queue) > 0 && p.builder.Items() < wire.MaxItems {
@@ -194,6 +199,24 @@ func (m *Machine) pushFrame() {
 	}
 	m.count.DataOut++
 	m.finish(group, p.builder.Finish())
+}
+
+// touchesPeeked is more than fit into a frame.
+const touchesPeeked = 64
+
+// awaited reports whether somebody may wait for what the next frame carries. For touches alone nobody does who is not known to:
+// most of them the table makes itself, ahead of need.
+func (m *Machine) awaited() bool {
+	p := &m.push
+	if len(m.acks.waiters) > 0 {
+		return true
+	}
+	for _, k := range p.queue[:min(len(p.queue), touchesPeeked)] {
+		if p.dirty[k].full {
+			return true
+		}
+	}
+	return false
 }
 
 // leaveOld takes the first key off the backlog if its changes waited, in a process that was suspended, for so long that what they

@@ -128,15 +128,17 @@ func (m *Machine) pollRepairs() {
 	m.repair.wants = wants[:0]
 }
 
-// sendRepair sends the present state of the keys that the dots changed, each key once, up to repairMaxBytes.
+// sendRepair sends the present state of the keys that the dots changed, each key once, up to repairMaxBytes. Who alone lacks much
+// more than that is told to pull.
 func (m *Machine) sendRepair(list []record.Dot, to destination) {
 	if len(list) == 0 {
 		return
 	}
 	r := &m.repair
 	begun, sent := false, 0
-	for _, group := range m.byKey(list) {
-		m.loadRepair(&group)
+	groups := m.byKey(list)
+	for i := range groups {
+		m.loadRepair(&groups[i])
 		if begun && r.build.Add(&r.item) {
 			continue
 		}
@@ -148,6 +150,9 @@ func (m *Machine) sendRepair(list []record.Dot, to destination) {
 		}
 		if sent > repairMaxBytes || !m.pace.ready(m.now) || len(m.frags.out) >= maxOutgoing {
 			m.count.RepairDenied++
+			if to != group && m.worthPull(sent, i, len(groups)-i) {
+				m.tellToPull(&groups[i], to)
+			}
 			return
 		}
 		r.build.Reset(m.begin(wire.TypeRepair, to), m.stamp(), nil, m.room())
@@ -161,6 +166,24 @@ func (m *Machine) sendRepair(list []record.Dot, to destination) {
 	if begun {
 		m.finish(to, r.build.Finish())
 	}
+}
+
+// worthPull reports whether a transfer costs less than to repair the rest of what was asked for, of which some keys took sent
+// bytes: the transfer begins with a comparison of the whole tables.
+func (m *Machine) worthPull(sent, keys, rest int) bool {
+	if sent <= repairMaxBytes {
+		return false // what stopped the repair is no matter of size
+	}
+	comparison := 8 << m.table.PartBits() // bytes
+	return sent/keys*rest > repairPullBytes+2*comparison
+}
+
+func (m *Machine) tellToPull(g *keyDots, to destination) {
+	r := &m.repair
+	r.item.Origin, r.item.Dots, r.item.Kind = g.origin, g.seqs, wire.KindPull
+	r.build.Reset(m.begin(wire.TypeRepair, to), m.stamp(), nil, m.room())
+	r.build.Add(&r.item)
+	m.finish(to, r.build.Finish())
 }
 
 // forgoFrame takes back a frame begun and not finished.
