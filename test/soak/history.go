@@ -99,6 +99,18 @@ func (h *history) quietSince(a, b int) (time.Time, bool) {
 	return s.ended, s.active == 0
 }
 
+// apart are the nodes that some fault keeps from another.
+func (h *history) apart(from int) (nodes []int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for x := range h.nodes {
+		if x != from && h.trouble[from][x].active > 0 {
+			nodes = append(nodes, x)
+		}
+	}
+	return nodes
+}
+
 // allQuietSince is the same for the whole cluster.
 func (h *history) allQuietSince() (since time.Time, quiet bool) {
 	for i := range h.trouble {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -94,7 +95,10 @@ const holdSure = 45 * time.Second
 
 // lateRace is a request that comes long after its session was destroyed, perhaps on a node that does not know of it yet.
 func (w *worker) lateRace(s *session) {
-	where := w.dice.IntN(w.nodes)
+	w.raceLate(s, w.dice.IntN(w.nodes))
+}
+
+func (w *worker) raceLate(s *session, where int) {
 	if s.tainted || s.frozen || s.reported || w.at.shun(where) || s.ended.IsZero() || time.Since(s.ended) > holdSure {
 		return
 	}
@@ -103,6 +107,27 @@ func (w *worker) lateRace(s *session) {
 	if !race(s.key, w.racers[where], w.dice, &w.tally.Held) {
 		s.tainted = true
 	}
+}
+
+// fleeting is a session that lives for a moment, and a request that comes after its end where, if anything is cut, neither its
+// birth nor its end can be known: what is born there is born within the hold.
+func (w *worker) fleeting() {
+	s, node := w.ledger.open(fmt.Sprintf("f%d", w.number)), w.home
+	if w.write(s, node); len(s.ops) == 0 {
+		w.ledger.bury(s, neverMade)
+		return
+	}
+	if s.frozen || !w.destroy(s, node) || s.frozen || !s.last().destroyed {
+		return // the census looks after it
+	}
+	s.owned = true
+	w.closed = append(w.closed, s)
+	w.tally.Logouts.Add(1)
+	where := w.dice.IntN(w.nodes)
+	if far := w.judge.h.apart(node); len(far) > 0 && w.dice.IntN(4) > 0 {
+		where = far[w.dice.IntN(len(far))]
+	}
+	w.raceLate(s, where)
 }
 
 // race writes and touches a session from elsewhere; false if an answer is missing.

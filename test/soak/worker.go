@@ -111,8 +111,10 @@ func (w *worker) step() {
 		w.logout(s)
 	case n < 930:
 		w.idle = append(w.idle, s) // its user has gone home
-	case n < 960:
+	case n < 950:
 		w.contest()
+	case n < 960:
+		w.fleeting()
 	default:
 		w.lookBack()
 	}
