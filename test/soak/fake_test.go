@@ -3,6 +3,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,12 @@ func (f *fake) one(node int, cmd command) reply {
 			r.list[1].list = append(r.list[1].list, reply{kind: '$', text: key})
 		}
 		return r
+	}
+	if cmd[0] == "SELECT" {
+		return reply{kind: '+'}
+	}
+	if cmd[0] == "FLUSHDB" {
+		return f.flush(node)
 	}
 	key := cmd[1]
 	e := f.visible(node, key)
@@ -176,4 +183,13 @@ func (f *fake) destroy(node int, key string) {
 			n[key] = &entry{value: e.value, due: e.due, ttl: e.ttl, gone: true}
 		}
 	}
+}
+
+func (f *fake) flush(node int) reply {
+	for i, n := range f.nodes {
+		if i == node || f.bug != "flushes here only" {
+			maps.DeleteFunc(n, func(key string, _ *entry) bool { return strings.HasPrefix(key, "flushed-") })
+		}
+	}
+	return reply{kind: '+'}
 }

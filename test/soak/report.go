@@ -46,8 +46,10 @@ func (r *soak) report() *report {
 	out := &report{Seed: r.Seed, Date: r.begun.UTC().Format("2006-01-02"), For: time.Since(r.begun).Seconds(), Nodes: r.Nodes, Load: map[string]int64{
 		"writes": t.Writes.Load(), "touches": t.Touches.Load(), "reads": t.Reads.Load(), "reads on another node": t.ReadsElsewhere.Load(),
 		"logouts": t.Logouts.Load(), "logouts raced": t.Raced.Load(), "created anew": t.Recreated.Load(), "moves": t.Moves.Load(),
-		"contested writes": t.Contested.Load(), "sessions of floods": t.Flooded.Load(), "acknowledged by a peer": t.Acked.Load(),
-		"acknowledged by none": t.Unacked.Load(), "refused": t.Refused.Load(), "racing writes held off": t.Held.Load(), "unanswered": t.Unanswered.Load()},
+		"contested writes": t.Contested.Load(), "sessions of floods": t.Flooded.Load(),
+		"databases emptied": r.flusher.Flushes.Load(), "sessions in the database that is": r.flusher.Created.Load(),
+		"acknowledged by a peer": t.Acked.Load(),
+		"acknowledged by none":   t.Unacked.Load(), "refused": t.Refused.Load(), "racing writes held off": t.Held.Load(), "unanswered": t.Unanswered.Load()},
 		Faults: r.nemesis.counts, Judged: j.judged, Strict: j.strict, Census: j.census, Counts: map[string]int{}, Findings: j.found, Rounds: r.rounds,
 		Counters: r.watch.counters(counted), Errors: map[string]int{}, Peaks: r.watch.peaks, Samples: r.watch.settled, logs: map[string]string{}}
 	for _, kind := range findings {

@@ -45,6 +45,7 @@ type soak struct {
 	tally   tally
 	gate    gate
 	watch   *watch
+	flusher *flusher
 	rounds  []round
 	begun   time.Time
 }
@@ -89,9 +90,12 @@ func run(t testing.TB, c config) *report {
 	var wg sync.WaitGroup
 	r.watch = newWatch(r.top, r.judge)
 	wg.Go(func() { r.watch.run(ctx) })
+	r.flusher = newFlusher(r.Nodes, c.Seed, r.top, r.judge)
+	defer r.flusher.close()
 	r.fill()
 	r.top.rules(func(*nstest.Net) {}) // from here on it is healed
 	r.census()
+	wg.Go(func() { r.flusher.run(ctx, &r.gate) })
 	every := time.Duration(r.Nodes*c.Workers) * time.Second / time.Duration(c.Rate)
 	for i := range r.Nodes * c.Workers {
 		w := newWorker(i, r.Nodes, c.Seed, r.top, r.judge, r.ledger, &r.tally)
@@ -201,6 +205,7 @@ func (r *soak) settled(clients []client, healed time.Time, converge, ready time.
 }
 
 func (r *soak) verify(snaps []*snapshot, at time.Time, converge, ready time.Duration) {
+	r.flusher.census(at.Add(r.Bound))
 	verify(r.judge, r.ledger, snaps, at)
 	x := round{At: at.Sub(r.begun), Sessions: len(snaps[0].rows), Ready: ready, Converge: converge}
 	r.rounds = append(r.rounds, x)
