@@ -19,9 +19,7 @@ func flushFor(t *testing.T, bug string, minutes int) (*bed, *flusher) {
 		}
 		at := time.Now()
 		f.census(at.Add(time.Second))
-		b.h.mu.Lock()
-		b.h.held = at
-		b.h.mu.Unlock()
+		b.h.everybodyHolds(at)
 	}
 	return b, f
 }

@@ -15,9 +15,9 @@ type history struct {
 	heal  time.Duration // and everything does this long after the last trouble anywhere
 
 	mu      sync.Mutex
-	kills   []time.Time // the latest of each node
-	trouble [][]strain  // between two nodes, and with itself: of the node
-	held    time.Time   // what was answered before is held by all who were there
+	kills   [][]time.Time // of each node
+	trouble [][]strain    // between two nodes, and with itself: of the node
+	helds   []time.Time   // what was answered before, and was not lost until then, was held by all
 }
 
 // strain is the faults between two nodes.
@@ -32,7 +32,7 @@ const (
 )
 
 func newHistory(nodes int) *history {
-	h := &history{nodes: nodes, lag: usualLag, heal: usualHeal, kills: make([]time.Time, nodes)}
+	h := &history{nodes: nodes, lag: usualLag, heal: usualHeal, kills: make([][]time.Time, nodes)}
 	for range nodes {
 		h.trouble = append(h.trouble, make([]strain, nodes))
 	}
@@ -76,21 +76,35 @@ func (h *history) all() []int {
 func (h *history) killing(node int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.kills[node] = time.Now()
+	h.kills[node] = append(h.kills[node], time.Now())
 }
 
-// everybodyHolds notes that what was answered before t is held by every node.
+// keptHelds bounds the moments; of what is older more is taken to be lost.
+const keptHelds = 64
+
+// everybodyHolds notes that what was answered before t, and was not lost until then, is held by every node.
 func (h *history) everybodyHolds(t time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t.After(h.held) {
-		h.held = t
+	if n := len(h.helds); n > 0 && !t.After(h.helds[n-1]) {
+		return
+	}
+	if h.helds = append(h.helds, t); len(h.helds) > keptHelds {
+		h.helds = h.helds[1:]
 	}
 }
 
 // killed reports whether the node lost its memory at t or later.
-func (h *history) killed(node int, t time.Time) bool {
-	return !h.kills[node].IsZero() && !h.kills[node].Before(t)
+func (h *history) killed(node int, t time.Time) bool { return h.killedIn(node, t, never) }
+
+// killedIn reports whether the node lost its memory between two moments.
+func (h *history) killedIn(node int, from, to time.Time) bool {
+	for _, at := range h.kills[node] {
+		if !at.Before(from) && !at.After(to) {
+			return true
+		}
+	}
+	return false
 }
 
 // quietSince is since when nothing has stood between two nodes; false while something does.
@@ -127,24 +141,47 @@ func (h *history) allQuietSince() (since time.Time, quiet bool) {
 	return since, true
 }
 
-// survives reports whether some node must hold what o did, whoever was killed.
-func (h *history) survives(o *op) bool {
-	if o.unknown {
-		return false
-	}
-	holders, since := o.acks+1, o.from
-	if !o.to.After(h.held) {
-		holders, since = h.nodes, h.held
-	} else if o.node >= 0 && !h.killed(o.node, o.from) {
+// holders are those of whom some must live so that what they hold since a moment is not lost.
+type holders struct {
+	node  int // one that holds it, or -1
+	count int
+	since time.Time
+}
+
+// outlive reports whether one of them must have lived until a moment.
+func (h *history) outlive(o holders, until time.Time) bool {
+	if o.node >= 0 && !h.killedIn(o.node, o.since, until) {
 		return true
 	}
 	dead := 0
 	for i := range h.kills {
-		if h.killed(i, since) {
+		if h.killedIn(i, o.since, until) {
 			dead++
 		}
 	}
-	return dead < holders
+	return dead < o.count
+}
+
+// holders are who must hold what o did: who said so, or all since the last moment at which all held everything. What was lost
+// before that is held by none; then false.
+func (h *history) holders(o *op) (who holders, ok bool) {
+	who = holders{node: o.node, count: o.acks + 1, since: o.from}
+	for _, at := range h.helds {
+		if at.Before(o.to) {
+			continue
+		}
+		if !h.outlive(who, at) {
+			return who, false
+		}
+		who = holders{node: -1, count: h.nodes, since: at}
+	}
+	return who, true
+}
+
+// survives reports whether some node must hold what o did, whoever was killed.
+func (h *history) survives(o *op) bool {
+	who, ok := h.holders(o)
+	return !o.unknown && ok && h.outlive(who, never)
 }
 
 // knows reports whether node x must know what o did when asked at a time.
@@ -154,9 +191,10 @@ func (h *history) knows(x int, o *op, at time.Time) bool {
 		return false
 	case o.node == x && !h.killed(x, o.from): // read your writes
 		return true
-	case !o.to.After(h.held) && !h.killed(x, h.held):
-		return true
 	case o.acks >= h.nodes-1 && !h.killed(x, o.from): // it said so itself
+		return true
+	}
+	if who, ok := h.holders(o); ok && who.count == h.nodes && !h.killed(x, who.since) {
 		return true
 	}
 	if o.node >= 0 {

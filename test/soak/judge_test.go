@@ -239,3 +239,30 @@ func TestACutExcusesStaleReads(t *testing.T) {
 		b.wantOnly(findStale)
 	})
 }
+
+func TestWhatWasLostBeforeAllHeldEverythingStaysLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(bedNodes)
+		early := op{node: 0, from: time.Now(), to: time.Now()}
+		time.Sleep(time.Second)
+		h.killing(0)
+		time.Sleep(time.Second)
+		late := op{node: 0, from: time.Now(), to: time.Now()}
+		time.Sleep(time.Second)
+		h.everybodyHolds(time.Now())
+		time.Sleep(time.Second)
+		h.killing(0)
+		if h.survives(&early) || h.knows(1, &early, time.Now()) {
+			t.Error("what died with its only holder is demanded")
+		}
+		if !h.survives(&late) || !h.knows(1, &late, time.Now()) || h.knows(0, &late, time.Now()) {
+			t.Error("what all held is not demanded of who lives, or of who died")
+		}
+		for i := range bedNodes {
+			h.killing(i)
+		}
+		if h.survives(&late) {
+			t.Error("what died with all is demanded")
+		}
+	})
+}
