@@ -150,6 +150,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		return nil
 	}
 	p.beats++
+	m.tellDuplicate(p)
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash = h.DeadHash
 	m.judgeCrowd()

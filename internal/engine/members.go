@@ -45,6 +45,7 @@ type peer struct {
 	introduced     bool      // said its name and state
 	killed         bool      // its connection ended and it answers no probe
 	left           bool      // said goodbye: this incarnation does not come back
+	backAt         time.Time // heard after a newer incarnation had taken its place; zero: not
 	duplicateTold  bool
 	aheadTold      bool
 	configTold     bool
@@ -193,14 +194,31 @@ func (m *Machine) markHeard(p *peer) {
 	m.wakeMembers()
 }
 
-// noteDuplicate tells that an incarnation believed dead since a newer one of its node appeared is alive after all.
+// noteDuplicate notes that an incarnation believed dead since a newer one of its node appeared may be alive after all. What it
+// sent before it died may have waited in a socket.
 func (m *Machine) noteDuplicate(p *peer) {
-	for _, q := range m.members.list {
-		if q != p && q.origin.Node == p.origin.Node && q.live() && !p.duplicateTold {
-			p.duplicateTold = true
-			m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
-		}
+	if m.hasTwin(p) {
+		p.backAt = m.now
 	}
+}
+
+// tellDuplicate is called with every heartbeat of p.
+func (m *Machine) tellDuplicate(p *peer) {
+	if p.backAt.IsZero() || m.now.Sub(p.backAt) < backlogFor {
+		return
+	}
+	p.backAt = time.Time{}
+	if m.hasTwin(p) && !p.duplicateTold {
+		p.duplicateTold = true
+		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
+	}
+}
+
+// hasTwin reports whether another incarnation of p's node lives.
+func (m *Machine) hasTwin(p *peer) bool {
+	return slices.ContainsFunc(m.members.list, func(q *peer) bool {
+		return q != p && q.origin.Node == p.origin.Node && q.live()
+	})
 }
 
 func (m *Machine) setState(p *peer, s wire.MemberState) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -90,6 +91,32 @@ func TestARestartReplacesTheOldIncarnationAtOnce(t *testing.T) {
 	}
 	if b.told(1, EventDuplicate) != 0 {
 		t.Error("a restart raised the alarm of two nodes with one name")
+	}
+}
+
+// What the old incarnation sent waits in another socket than what the new one sends.
+func TestWhatARestartedNodeSentBeforeRaisesNoAlarm(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	var waiting []Datagram
+	b.drop = func(from, to int, _ wire.Type, f Frame) bool {
+		if from == 0 && to == 1 {
+			waiting = append(waiting, Datagram{Data: bytes.Clone(f.Data), From: b.nodes[0].addr, Multicast: !f.To.IsValid()})
+		}
+		return from == 0
+	}
+	b.run(2 * time.Second)
+	again := b.add("cluster")
+	again.origin.Node = b.nodes[0].origin.Node
+	b.restart(again)
+	b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+	b.run(500 * time.Millisecond)
+	for _, d := range waiting {
+		b.nodes[1].m.Step(b.now, d)
+	}
+	b.run(5 * time.Second)
+	if len(waiting) == 0 || b.told(1, EventDuplicate) != 0 {
+		t.Errorf("%d datagrams waited, and the alarm of two nodes with one name was raised %d times", len(waiting), b.told(1, EventDuplicate))
 	}
 }
 
