@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -233,4 +234,45 @@ func TestANewIncarnationIsOfTheSameNode(t *testing.T) {
 
 func addrOf(last byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, last}), 4000)
+}
+
+// Whatever is lost, and whoever hears whom first: all that either wrote survives, and no number is sealed by both once both know.
+func TestClonesUnderLossLoseNothing(t *testing.T) {
+	for seed := range uint64(25) {
+		b, clone := cloned(t, 10)
+		dice := rand.New(rand.NewPCG(seed, 1))
+		b.nodes = append(b.nodes, clone)
+		burn(b.nodes[dice.IntN(2)*3], b.nodes[0].m.sealer.Packet()+dice.Uint64N(40))
+		lossy := func(_, _ int, _ wire.Type, _ Frame) bool { return dice.IntN(100) < 15 }
+		apart := dice.IntN(300)
+		b.drop = func(from, to int, typ wire.Type, f Frame) bool {
+			return from+to == 3 && from*to == 0 || lossy(from, to, typ, f)
+		}
+		wrote := make(map[string]string)
+		for i := range 60 {
+			if i == apart/5 {
+				b.drop = lossy
+			}
+			for _, n := range []int{0, 3, 1} {
+				name, value := fmt.Sprint("of", n, "-", i), fmt.Sprint(n)
+				b.put(n, name, value)
+				wrote[name] = value
+				b.put(n, fmt.Sprint("all", i), value)
+			}
+			b.run(time.Duration(dice.IntN(8)) * time.Millisecond)
+		}
+		b.drop = lossy
+		b.run(2 * time.Second)
+		b.drop = nil
+		if b.told(0, EventCloned)+b.told(3, EventCloned) == 0 {
+			t.Errorf("seed %d: nobody noticed", seed)
+		}
+		b.agree()
+		for name, value := range wrote {
+			b.want(name, value)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
 }

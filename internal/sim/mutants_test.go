@@ -37,7 +37,7 @@ var mutants = []mutant{
 	{"a touch covers its dot without its birth", "record/merge.go",
 		"|| in.Deadline.IsZero() {\n\t\treturn false, true\n", "|| in.Deadline.IsZero() {\n\t\treturn false, false\n"},
 	{"the earlier value wins", "record/merge.go",
-		"if o.Later(in.Value.Version, b.Value.Version) {", "if o.Later(b.Value.Version, in.Value.Version) {"},
+		"if o.Later(in.Value.Version, b.Value.Version) ||", "if o.Later(b.Value.Version, in.Value.Version) ||"},
 	{"repair with the wrong key", "engine/repair.go",
 		"m.table.LogKey(d.Origin, d.Seq)", "m.table.LogKey(d.Origin, d.Seq^1)"},
 	{"a prefix instead of intervals", "engine/origin.go",
