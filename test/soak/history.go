@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -99,9 +100,9 @@ func (h *history) killed(node int, t time.Time) bool { return h.killedIn(node, t
 
 // killedIn reports whether the node lost its memory between two moments.
 func (h *history) killedIn(node int, from, to time.Time) bool {
-	for _, at := range h.kills[node] {
-		if !at.Before(from) && !at.After(to) {
-			return true
+	for _, at := range slices.Backward(h.kills[node]) {
+		if !at.After(to) {
+			return !at.Before(from)
 		}
 	}
 	return false
