@@ -17,6 +17,7 @@ type fetch struct {
 	donorLife int
 	source    *transfer.Donor
 	taker     *transfer.Taker
+	got       transfer.Progress // so far
 	stalls    int
 }
 
@@ -147,7 +148,7 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 	}
 	w := n.world
 	got, err := f.taker.Take(typ, body, n.wall())
-	n.watch.stale = true
+	n.watch.stale, f.got = true, got
 	switch {
 	case err != nil:
 		w.fail("transfer", "node %d cannot take %v: %v", n.id, typ, err)
@@ -183,5 +184,5 @@ func (n *Node) endFetch(f *fetch, err error) {
 	}
 	n.world.logNode(n, "fetch %d: %v", f.ask.ID, err)
 	n.dropFetch()
-	n.step(engine.FetchDone{ID: f.ask.ID, Err: err})
+	n.step(engine.FetchDone{ID: f.ask.ID, Err: err, NoRoom: f.got.NoRoom, Dropped: f.got.Dropped})
 }
