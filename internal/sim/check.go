@@ -24,6 +24,7 @@ type seen struct {
 	tomb     hlc.Stamp
 	hold     hlc.Stamp
 	until    int64
+	stranger map[record.Version]bool      // births, in the observer's terms, that the tombstone never met: nil while it is held
 	births   map[record.Version]seenBirth // in the node's own terms
 	touchDue int64                        // of a change of the deadline that this node acknowledged
 	touchAt  record.Version               // its stamp; a later register overrides it
@@ -106,8 +107,12 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 	if s.Tomb.At < was.tomb && n.forgetMillis() < was.until {
 		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.tomb, was.until)
 	}
-	if s.Tomb.At < was.tomb {
+	switch {
+	case s.Tomb.At > was.tomb:
+		was.stranger = nil
+	case s.Tomb.At < was.tomb:
 		was.until = 0 // collected in time; a clock that jumps back afterwards makes no difference
+		n.noteStrangers(h, was)
 	}
 	if t := s.Tomb.At; t != 0 && t != was.tomb && !h.hasTomb(t) {
 		n.broken("promise 8", k, "has a tombstone %v that nobody made", t)
@@ -116,6 +121,21 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 		was.tomb = max(was.tomb, s.Tomb.At)
 		was.hold = max(was.hold, s.Tomb.Hold)
 		was.until = max(was.until, s.Tomb.Until)
+	}
+}
+
+// noteStrangers: what was created before the tombstone, and elsewhere, and was not heard of here until it was collected,
+// lives on where it does: a known limit. What was covered here by then has ended.
+func (n *Node) noteStrangers(h *history, was *seen) {
+	if was.stranger != nil {
+		return
+	}
+	was.stranger = make(map[record.Version]bool)
+	held := n.held()
+	for id, fact := range h.births {
+		if set := held[id.By]; set == nil || !set.Contains(fact.seq) {
+			was.stranger[id] = true
+		}
 	}
 }
 
@@ -128,9 +148,9 @@ func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *his
 		n.broken("promise 8", k, "has a birth %v that nobody made", b.ID)
 	case fact.weak != b.Weak || fact.seq != b.Seq:
 		n.broken("promise 8", k, "has birth %v with marks that it was not made with", b.ID)
-	case b.ID.At <= was.tomb:
+	case b.ID.At <= was.tomb && !was.stranger[id]:
 		n.broken("promise 3", k, "birth %v lives under tombstone %v", b.ID, was.tomb)
-	case b.Weak && b.ID.At <= was.hold:
+	case b.Weak && b.ID.At <= was.hold && !was.stranger[id]:
 		n.broken("promise 3", k, "weak birth %v lives under the hold %v", b.ID, was.hold)
 	case b.ID.At <= n.floorSeen(k.DB):
 		if v, ok := n.table.Get(n.wall(), k); ok && v.Birth.At <= n.floorSeen(k.DB) {
