@@ -105,7 +105,7 @@ func (n *Node) Close() error {
 
 func key(id string) record.Key { return record.Key{Name: id} }
 
-func nowMillis() int64 { return time.Now().UnixMilli() }
+func (n *Node) nowMillis() int64 { return n.node.Now().UnixMilli() }
 
 // Get returns a session. It is local, takes no lock that another session's reader or writer could hold for long, and
 // allocates nothing. The error is ErrNotFound or that of a context that had ended before.
@@ -118,7 +118,7 @@ func (n *Node) Get(ctx context.Context, id string) (Session, error) {
 	}
 	v, ok := n.table.Get(n.node.CoarseNow(), key(id))
 	if ok && v.Due != 0 && v.Due < n.node.CoarseNow()+clockDoubt {
-		v, ok = n.table.Get(nowMillis(), key(id)) // it ends about now: look at the clock
+		v, ok = n.table.Get(n.nowMillis(), key(id)) // it ends about now: look at the clock
 	}
 	if !ok {
 		return Session{}, ErrNotFound
@@ -145,7 +145,7 @@ func (n *Node) All(ctx context.Context) iter.Seq[Session] {
 		var batch []Session
 		for cursor, more := uint64(0), true; more && ctx.Err() == nil; more = cursor != 0 {
 			batch = batch[:0]
-			cursor = n.table.Scan(nowMillis(), 0, cursor, allBatch, func(name string, v table.View) {
+			cursor = n.table.Scan(n.nowMillis(), 0, cursor, allBatch, func(name string, v table.View) {
 				batch = append(batch, session(name, v))
 			})
 			for _, s := range batch {

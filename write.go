@@ -35,7 +35,7 @@ func (n *Node) put(ctx context.Context, id string, w table.Write, ttl time.Durat
 	if id == "" {
 		return Receipt{}, ErrNoID
 	}
-	now := nowMillis()
+	now := n.nowMillis()
 	w.Due = n.due(n.table.Time(now), ttl)
 	res, err := n.table.Put(now, key(id), &w)
 	if err != nil {
@@ -63,7 +63,7 @@ func (n *Node) Touch(ctx context.Context, id string, ttl time.Duration) (Receipt
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
-	now := nowMillis()
+	now := n.nowMillis()
 	res, err := n.table.Expire(now, key(id), n.due(n.table.Time(now), ttl), table.ExpireAlways)
 	if err != nil {
 		return Receipt{}, wrap(err)
@@ -80,7 +80,7 @@ func (n *Node) Destroy(ctx context.Context, id string) (Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
-	res, err := n.table.Destroy(nowMillis(), key(id), true)
+	res, err := n.table.Destroy(n.nowMillis(), key(id), true)
 	if err != nil {
 		return Receipt{}, wrap(err)
 	}
@@ -92,7 +92,7 @@ func (n *Node) Clear(ctx context.Context) (Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
-	seq, err := n.table.Flush(nowMillis(), 0)
+	seq, err := n.table.Flush(n.nowMillis(), 0)
 	if err != nil {
 		return Receipt{}, wrap(err)
 	}

@@ -32,6 +32,7 @@ type Keeper struct {
 	blind       bool // nobody has told this node the time yet, and it may hear soon
 	late        time.Duration
 	heard       time.Duration // when, on the monotonic clock, peers told the time last
+	settled     bool          // it has been a member: it is not only the others' clocks that count
 }
 
 // New makes the keeper of a table and the clock that it shares; limit is the allowed skew, wall the node's clock in Unix
@@ -41,17 +42,14 @@ func New(t *table.Table, c *hlc.Clock, limit time.Duration, wall int64) *Keeper 
 }
 
 // Look takes in what the clocks say: wall in Unix milliseconds, mono since the node was opened, and the offsets of the
-// members' clocks, this node among them.
+// members' clocks, this node among them. It must be called, besides, as soon as the node is synced, before it takes a write.
 func (k *Keeper) Look(wall int64, mono time.Duration, members []engine.Member) {
 	k.steps.look(wall, mono)
 	k.judge(members)
 }
 
-// Sweep hides and forgets what expired, by the time that is believed. It works in bounded steps: true means that there
-// is more to do at once.
-func (k *Keeper) Sweep() (more bool) {
-	return !k.blind && k.table.Sweep(k.steps.wall)
-}
+// MaySweep reports whether to hide and forget what expired, by Sweep of the table at the wall time of the last Look.
+func (k *Keeper) MaySweep() bool { return !k.blind }
 
 // judge adds the measured skew to what hides sessions, tells the table how wrong this node's clock is, and stops this
 // node from writing while its clock is ahead of the others' by more than the limit, or has stepped and they have not
@@ -59,6 +57,9 @@ func (k *Keeper) Sweep() (more bool) {
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
 // node that has just started, or met somebody, and was not told the time yet collects nothing.
+//
+// Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
+// theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
 func (k *Keeper) judge(members []engine.Member) {
 	var peers []time.Duration
 	var skew time.Duration
@@ -83,6 +84,10 @@ func (k *Keeper) judge(members []engine.Member) {
 	k.table.SetSkew(min(skew, k.limit))
 	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
 	v := judge(peers, lead, k.limit)
+	if !k.settled && len(peers) > 0 {
+		v.wall = max(v.wall, -nearest(peers))
+	}
+	k.settled = k.settled || !joining
 	k.steps.hear(peers, v.wall)
 	off := k.steps.off
 	late := max(0, -off)

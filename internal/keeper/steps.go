@@ -18,12 +18,13 @@ type stepWatch struct {
 	wall    int64         // at the last look, Unix milliseconds
 	mono    time.Duration // since the node was opened
 	off     time.Duration // how far the wall clock is ahead of the believed time
-	stepped time.Duration // when, on the monotonic clock, it stepped last
+	stepped time.Duration // when, on the monotonic clock, it stepped last,
+	heard   time.Duration // and when a peer told its clock
 }
 
 // newStepWatch begins with a clock that is steady: what peers say of it is said after it started.
 func newStepWatch(limit time.Duration, wall int64) stepWatch {
-	return stepWatch{limit: limit, wall: wall, stepped: -confirmPeers}
+	return stepWatch{limit: limit, wall: wall, stepped: -confirmPeers, heard: -confirmPeers}
 }
 
 // look compares the clocks with those of the last look.
@@ -48,9 +49,12 @@ func (s *stepWatch) steady() bool { return s.mono-s.stepped >= confirmPeers }
 // by theirs where ahead, its distance from the median of all, is beyond the limit; and, if there are no peers, believes a
 // clock that has been steady for long.
 func (s *stepWatch) hear(peers []time.Duration, ahead time.Duration) {
+	if len(peers) > 0 {
+		s.heard = s.mono
+	}
 	switch {
 	case len(peers) == 0:
-		if s.mono-s.stepped >= confirmedAlone {
+		if s.mono-max(s.stepped, s.heard) >= confirmedAlone {
 			s.off = 0
 		}
 	case !s.steady():

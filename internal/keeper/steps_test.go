@@ -182,6 +182,40 @@ func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 	}
 }
 
+func TestANewcomerGoesByTheOnlyOther(t *testing.T) {
+	const day = 24 * time.Hour
+	for off, want := range map[time.Duration]time.Duration{day: day, -day: 0} { // never forward
+		clock := new(hlc.Clock)
+		sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock})
+		k := New(sessions, clock, maxSkew, startMS)
+		look := func(mono, peer time.Duration, state wire.MemberState) {
+			k.Look(startMS+mono.Milliseconds(), mono, []engine.Member{{Self: true, State: state}, {State: wire.Synced, Offset: peer}})
+		}
+		look(time.Second, -off, wire.Synced)
+		for mono := time.Minute; mono < time.Hour; mono += time.Minute { // it remains so when it has been there for long
+			if look(mono, -off, wire.Synced); k.steps.off != want {
+				t.Fatalf("%v off: at %v the believed time is %v off", off, mono, off-k.steps.off)
+			}
+		}
+		look(time.Hour, 0, wire.Synced) // the other's clock is set
+		if look(time.Hour+time.Second, 0, wire.Synced); k.steps.off != 0 {
+			t.Errorf("then the believed time is %v off", -k.steps.off)
+		}
+	}
+}
+
+func TestAFarClockIsNotBelievedBecauseItsPeersWereSilentForAMoment(t *testing.T) {
+	s := newStepping()
+	s.by, s.wall = time.Hour, startMS+time.Hour.Milliseconds()
+	s.run(10*time.Minute, -time.Hour, -time.Hour)
+	if s.run(confirmedAlone - time.Second); s.wrong() != 0 {
+		t.Fatalf("believed time off by %v", s.wrong())
+	}
+	if s.run(2 * time.Second); s.wrong() != time.Hour {
+		t.Fatalf("when it is alone for long, by %v", s.wrong())
+	}
+}
+
 func TestMedianOfAPairAccusesNobody(t *testing.T) {
 	for _, c := range []struct {
 		offsets []time.Duration

@@ -42,7 +42,8 @@ type Config struct {
 	// OnEvent is told what the operator may want to know. It is called from the node's goroutines without locks held and
 	// must not block. May be nil.
 	OnEvent func(engine.Event)
-	Log     *slog.Logger // nil: slog.Default
+	Log     *slog.Logger     // nil: slog.Default
+	Now     func() time.Time // this host's clock, monotonic reading and all; nil: time.Now. Others are for tests
 
 	cloneOf *record.Origin // for tests: the incarnation that another node has as well
 }

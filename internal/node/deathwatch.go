@@ -79,7 +79,7 @@ func (n *Node) keepWatch(ctx context.Context, target engine.Watch) {
 	n.wg.Go(func() {
 		wait := rewatchMin
 		for {
-			began := time.Now()
+			began := n.Now()
 			err := n.watch(ctx, target)
 			if ctx.Err() != nil {
 				return
@@ -141,7 +141,7 @@ var (
 )
 
 func (n *Node) watchBody() []byte {
-	return wire.NewEncoder(n.origins, n.origins.Intern(n.Self())).AppendStreamWatch(nil, n.clock.Read(time.Now().UnixMilli()))
+	return wire.NewEncoder(n.origins, n.origins.Intern(n.Self())).AppendStreamWatch(nil, n.clock.Read(n.Now().UnixMilli()))
 }
 
 // endedByPeer tells a connection that the other side's kernel ended, as it does for a process that died, or that nobody

@@ -69,7 +69,7 @@ func (n *Node) step(in engine.Input) {
 // driver passes its own name, since it looks at the deadline by itself.
 func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	out := n.outputs.Get().(*engine.Output)
-	now := time.Now()
+	now := n.Now()
 	n.core.Lock()
 	m := n.core.machine
 	// Before the machine looks for changes: whoever has read "unhurried" until here has logged its change before.
@@ -87,6 +87,9 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 		n.core.armed = deadline
 	}
 	n.peers.Store(int32(m.Peers())) // before the lock is given up: a later drive's are not to be overwritten
+	if m.State() == wire.Synced && n.State() != wire.Synced {
+		n.lookAtClocks(now) // before it takes a write
+	}
 	n.state.Store(uint32(m.State()))
 	n.core.Unlock()
 
@@ -156,7 +159,7 @@ func (n *Node) linkChanged(what string) {
 func (n *Node) Members() []engine.Member {
 	n.core.Lock()
 	defer n.core.Unlock()
-	return n.core.machine.Members(time.Now())
+	return n.core.machine.Members(n.Now())
 }
 
 // Counters are the protocol's, and what was dropped before it came to the machine.
@@ -173,21 +176,21 @@ func (n *Node) Counters() engine.Counters {
 func (n *Node) AckHealth() engine.AckHealth {
 	n.core.Lock()
 	defer n.core.Unlock()
-	return n.core.machine.AckHealth(time.Now())
+	return n.core.machine.AckHealth(n.Now())
 }
 
 // FullHealth tells how far memory limits what this node takes.
 func (n *Node) FullHealth() engine.FullHealth {
 	n.core.Lock()
 	defer n.core.Unlock()
-	return n.core.machine.FullHealth(time.Now())
+	return n.core.machine.FullHealth(n.Now())
 }
 
 // OtherKeys lists the addresses from which frames under another cluster key came within the last minute.
 func (n *Node) OtherKeys() []netip.Addr {
 	n.core.Lock()
 	defer n.core.Unlock()
-	return n.core.machine.OtherKeys(time.Now())
+	return n.core.machine.OtherKeys(n.Now())
 }
 
 // offer is what this node holds, for a transfer that starts now.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/stream"
@@ -69,7 +68,7 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone
 		return errWrongDonor
 	}
 	taker := transfer.NewTaker(n.table, n.origins)
-	pull := taker.Pull(nil, n.clock.Read(time.Now().UnixMilli()), f.Cursor, f.Compare)
+	pull := taker.Pull(nil, n.clock.Read(n.Now().UnixMilli()), f.Cursor, f.Compare)
 	if err := conn.Send(byte(wire.StreamTypePull), pull); err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.Fe
 		if m.err != nil {
 			return m.err
 		}
-		p, err := taker.Take(wire.StreamType(m.kind), m.body, time.Now().UnixMilli())
+		p, err := taker.Take(wire.StreamType(m.kind), m.body, n.Now().UnixMilli())
 		n.transfers.bytesIn.Add(uint64(len(m.body)))
 		n.transfers.recordsIn.Add(p.Keys - records)
 		records = p.Keys
@@ -214,7 +213,7 @@ func (n *Node) makeAll(donor *transfer.Donor, made chan<- message, sent <-chan [
 		var m message
 		var kind wire.StreamType
 		before := donor.Keys
-		kind, m.body, more = donor.Next(buffer[:0], n.clock.Read(time.Now().UnixMilli()))
+		kind, m.body, more = donor.Next(buffer[:0], n.clock.Read(n.Now().UnixMilli()))
 		m.kind, m.records = byte(kind), donor.Keys-before
 		select {
 		case made <- m:

@@ -10,17 +10,24 @@ import (
 func (n *Node) housekeeper() {
 	tick := time.NewTicker(keeper.Interval)
 	defer tick.Stop()
-	k := keeper.New(n.table, n.clock, maxSkew, n.started.UnixMilli())
 	for {
 		select {
 		case <-n.ctx.Done():
 			return
 		case <-tick.C:
-			now := time.Now()
+			now := n.Now()
 			n.coarse.Store(now.UnixMilli())
-			k.Look(now.UnixMilli(), now.Sub(n.started), n.Members())
-			for k.Sweep() && n.ctx.Err() == nil {
+			n.core.Lock()
+			n.lookAtClocks(now)
+			sweep := n.core.keeper.MaySweep()
+			n.core.Unlock()
+			for sweep && n.table.Sweep(now.UnixMilli()) && n.ctx.Err() == nil {
 			}
 		}
 	}
+}
+
+// lookAtClocks has the keeper judge them. The core is locked.
+func (n *Node) lookAtClocks(now time.Time) {
+	n.core.keeper.Look(now.UnixMilli(), now.Sub(n.started), n.core.machine.Members(now))
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/hlc"
+	"github.com/sessioncast/sessioncast/internal/keeper"
 	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/peers"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -52,6 +53,7 @@ type Node struct {
 	core struct {
 		sync.Mutex
 		machine *engine.Machine
+		keeper  *keeper.Keeper
 		armed   time.Time // when the driver will look next
 	}
 	tx struct {
@@ -98,8 +100,8 @@ func Open(cfg Config) (*Node, error) {
 		_ = l.Close()
 		return nil, err
 	}
-	n.core.machine.Step(time.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
-	n.core.machine.Step(time.Now(), engine.OwnAddress{Addr: l.Addr()})
+	n.core.machine.Step(n.Now(), engine.PayloadLimit{Bytes: l.MTUPayload()})
+	n.core.machine.Step(n.Now(), engine.OwnAddress{Addr: l.Addr()})
 	n.server = stream.Listen(l.Listener(), n.identity, n.serve)
 	if cfg.BeforeJoin != nil {
 		if err := cfg.BeforeJoin(n); err != nil {
@@ -123,14 +125,14 @@ func OpenOver(cfg Config, sockets Sockets, listener net.Listener, addr netip.Add
 		n.cancel()
 		return nil, err
 	}
-	n.core.machine.Step(time.Now(), engine.OwnAddress{Addr: addr})
+	n.core.machine.Step(n.Now(), engine.OwnAddress{Addr: addr})
 	n.server = stream.Listen(listener, n.identity, n.serve)
 	n.run()
 	return n, nil
 }
 
 func (n *Node) prepare() {
-	n.started = time.Now()
+	n.started = n.Now()
 	n.coarse.Store(n.started.UnixMilli())
 	n.self.Store(n.cfg.firstOrigin(n.started))
 	n.origins, n.clock = new(record.Origins), new(hlc.Clock)
@@ -150,6 +152,7 @@ func (n *Node) makeCore() (err error) {
 		MaxBytes: n.cfg.MaxMemory, MaxValue: n.cfg.MaxSession, MaxSkew: maxSkew,
 		Lifetime: n.cfg.Lifetime, Keep: n.cfg.Keep, Hold: n.cfg.Hold, OnWrite: n.wrote,
 	})
+	n.core.keeper = keeper.New(n.table, n.clock, maxSkew, n.started.UnixMilli())
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	n.core.machine, err = engine.New(engine.Config{
@@ -207,6 +210,14 @@ func (n *Node) Table() *table.Table { return n.table }
 // CoarseNow is the wall time, in Unix milliseconds, as of at most a keeper.Interval ago (more when the process did not
 // run): reading a clock costs as much as reading a session, and most sessions end much later than now.
 func (n *Node) CoarseNow() int64 { return n.coarse.Load() }
+
+// Now is what this node's clock says.
+func (n *Node) Now() time.Time {
+	if n.cfg.Now != nil {
+		return n.cfg.Now()
+	}
+	return time.Now()
+}
 
 // Self is this run of the node.
 func (n *Node) Self() record.Origin { return *n.self.Load() }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/keeper"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // A clock beyond the limit, among three: its node goes by the others', whether it saw the clock jump or started with it,
@@ -100,4 +102,70 @@ func quiet(nodes int) *World {
 	w := newWorld(o, nil)
 	w.bootAll()
 	return w
+}
+
+// Who comes with a clock beyond the limit goes by those who were there, from the first moment in which it may write; if it is
+// ahead, also where there is but one of them, and nobody could say who is right.
+func TestANewcomerGoesByTheClocksOfThoseWhoWereThere(t *testing.T) {
+	for _, nodes := range []int{2, 3} {
+		for _, far := range farJumps {
+			if far < 0 && nodes == 2 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%v among %d", far, nodes), func(t *testing.T) { farNewcomer(t, nodes, far) })
+		}
+	}
+}
+
+func farNewcomer(t *testing.T, nodes int, far time.Duration) {
+	w := quiet(nodes)
+	n := w.nodes[1]
+	n.far = far
+	w.run(3*time.Second, func() bool { // without it, so far
+		if n.up {
+			n.crash()
+		}
+		return false
+	})
+	old, gone, fresh := record.Key{Name: "old"}, record.Key{Name: "gone"}, record.Key{Name: "new"}
+	for _, k := range []record.Key{old, gone} {
+		w.nodes[0].put(k, table.Write{Due: w.trueMillis() + time.Minute.Milliseconds()})
+	}
+	w.run(w.now+time.Second, nil)
+	n.start()
+	w.run(w.now+10*time.Second, func() bool { return n.machine.State() == wire.Synced })
+	if _, found := n.table.Get(n.wall(), old); !found {
+		t.Error("it does not show what lives")
+	}
+	res, err := n.table.Put(n.wall(), fresh, &table.Write{Due: n.clusterMillis() + time.Minute.Milliseconds()})
+	if far > 0 && !errors.Is(err, table.ErrClock) || far < 0 && (err != nil || !res.Done) {
+		t.Errorf("its first write: %v", err)
+	}
+	_, _ = n.table.Destroy(n.wall(), gone, true)
+	_, _ = n.table.Flush(n.wall(), 1)
+	n.noteOwn()
+	w.run(w.now+10*time.Second, nil)
+	for _, m := range w.nodes {
+		if _, found := m.table.Get(m.wall(), fresh); found != (far < 0) {
+			t.Errorf("%s shows what the newcomer wrote: %v", nodeName(m.id), found)
+		}
+		if _, found := m.table.Get(m.wall(), gone); found {
+			t.Errorf("%s shows what the newcomer destroyed", nodeName(m.id))
+		}
+		for _, k := range []record.Key{old, gone, fresh, record.FloorKey(1)} {
+			var s record.State
+			if m.table.Load(k, &s); s.IsEmpty() {
+				continue
+			}
+			if off := time.Duration(s.Highest().Millis()-w.trueMillis()) * time.Millisecond; off.Abs() > 20*time.Second {
+				t.Errorf("%s has %q stamped %v off", nodeName(m.id), k.Name, off)
+			}
+		}
+		if off := time.Duration(m.clock.Read(0).Millis()-w.trueMillis()) * time.Millisecond; m != n && off > maxSkew {
+			t.Errorf("the clock of %s is moved %v ahead", nodeName(m.id), off)
+		}
+	}
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
 }

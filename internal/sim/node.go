@@ -125,10 +125,15 @@ func (n *Node) newTable() *table.Table {
 
 // keep does the node's housekeeping, as the shell does.
 func (n *Node) keep() {
-	n.keeper.Look(n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
-	for n.keeper.Sweep() {
+	n.look()
+	for n.keeper.MaySweep() && n.table.Sweep(n.wall()) {
 	}
 	n.watch.stale = true
+}
+
+// look has the keeper judge the clocks, which the shell does also as soon as the node is synced.
+func (n *Node) look() {
+	n.keeper.Look(n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
 }
 
 func (n *Node) root() uint64 { return n.table.Root() }
@@ -312,6 +317,8 @@ func (n *Node) setTimer() {
 func (n *Node) takeEvent(e engine.Event) {
 	n.world.logNode(n, "event %d state %v member %s", e.Kind, e.State, e.Member.Name)
 	switch e.Kind {
+	case engine.EventSynced:
+		n.look()
 	case engine.EventLeft:
 		n.crash()
 	case engine.EventDivergence:
