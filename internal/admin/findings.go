@@ -31,7 +31,7 @@ func (r *Reading) Findings() []Finding {
 	if r.State == 0 {
 		return nil
 	}
-	return slices.Concat(r.secrecyFindings(), r.loadFindings(), r.memberFindings(), r.lookupFindings(), r.socketFindings())
+	return slices.Concat(r.secrecyFindings(), r.clockFindings(), r.loadFindings(), r.memberFindings(), r.lookupFindings(), r.socketFindings())
 }
 
 func (r *Reading) secrecyFindings() (list []Finding) {
@@ -44,6 +44,14 @@ func (r *Reading) secrecyFindings() (list []Finding) {
 			"A node at %s uses another cluster key. If it belongs here, copy this node's key file there; if not, give the clusters different ports (--port).", a)})
 	}
 	return list
+}
+
+// clockFindings says what clients that write get to read.
+func (r *Reading) clockFindings() []Finding {
+	if r.Clock == nil {
+		return nil
+	}
+	return []Finding{{"own clock", "Writes are refused here: " + r.Clock.Error() + "."}}
 }
 
 func (r *Reading) loadFindings() (list []Finding) {

@@ -42,6 +42,7 @@ type Reading struct {
 
 	Acks   engine.AckHealth
 	Full   engine.FullHealth
+	Clock  error // why writes are refused; nil: this node's clock is no reason
 	Counts Counts
 	Stream stream.Stats
 	Moved  transfer.Stats
@@ -109,6 +110,8 @@ func (r *Reading) unready() string {
 		return "leaving the cluster"
 	case !r.Full.Lacks.IsZero():
 		return "memory is full: sessions of other nodes found no room here"
+	case r.Clock != nil:
+		return "writes are refused because of this node's clock"
 	case r.fullPct() >= fullUnready:
 		return "memory is full: there is no room for sessions of other nodes"
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/table"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -76,6 +77,7 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"no-multicast web-2", func(r *Reading) { r.Members[1].Loss, r.Members[1].Multicast = 0.9, false }, "only unicast"},
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = -700 * time.Millisecond }, "700 ms behind this node's"},
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = 8 * time.Second }, "more than the limit"},
+		{"own clock", func(r *Reading) { r.Clock = table.ErrClockStamps }, "Writes are refused here: this node's clock was too far ahead"},
 		{"alone", func(r *Reading) { r.Members = r.Members[:1] }, "No other node is heard"},
 		{"alone", func(r *Reading) { r.Members, r.Counts.Link.KernelDrops = r.Members[:1], 9 }, "No other node is heard"},
 		{"joining", func(r *Reading) { r.State, r.Counts.Engine.FetchesFailed = wire.Joining, 4 }, "4 failed transfers. Its peers' sessions come by TCP from 10.0.1.2:4000 or 10.0.1.3:4000"},

@@ -25,7 +25,7 @@ func (d *daemon) reading() *admin.Reading {
 	r.Strange, r.Acks, r.Full = n.OtherKeys(), n.AckHealth(), n.FullHealth()
 	r.Mode, r.Lookups = modeName(n.Mode()), n.PeerProblems()
 	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
-	r.Moved = n.TransferStats()
+	r.Moved, r.Clock = n.TransferStats(), n.Table().Quarantine()
 	if d.clients != nil {
 		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
 	}

@@ -99,7 +99,22 @@ func (k *Keeper) judge(members []engine.Member) {
 	if k.steps.steady() {
 		k.stampsAhead = v.stamps > k.limit
 	}
-	k.table.SetQuarantine(len(peers) > 0 && (off > k.limit || k.stampsAhead))
+	k.table.SetQuarantine(k.refusal(len(peers)))
+}
+
+// refusal is why this node may not write; nil: it may.
+func (k *Keeper) refusal(peers int) error {
+	switch {
+	case peers == 0:
+		return nil
+	case k.steps.off > k.limit && k.steps.steady():
+		return table.ErrClockAhead
+	case k.steps.off > k.limit:
+		return table.ErrClockStepped
+	case k.stampsAhead:
+		return table.ErrClockStamps
+	}
+	return nil
 }
 
 // stayLate is how late epochs are to end: as late as the peers said last, for a while after they are gone. Nobody has told since

@@ -12,7 +12,6 @@ const (
 	errDestroyed = "DESTROYED session was destroyed a moment ago; a connection that has read it as missing may create it anew (see --logout-hold)"
 	errFull      = "OOM command not allowed when used memory > 'maxmemory'."
 	errKeyTooBig = "ERR a key is longer than 512 bytes"
-	errClock     = "CLOCK this node's clock is too far ahead of its peers'; set it right, then writes are taken again"
 	errLeaving   = "READONLY this node is leaving its cluster and takes no writes"
 )
 
@@ -81,7 +80,7 @@ func (c *client) failed(err error) {
 	case errors.Is(err, table.ErrKeyTooLong):
 		c.fail(errKeyTooBig)
 	case errors.Is(err, table.ErrClock):
-		c.fail(errClock)
+		c.fail("CLOCK " + err.Error())
 	case errors.Is(err, table.ErrClosed):
 		c.fail(errLeaving)
 	default:

@@ -15,3 +15,15 @@ var (
 	ErrClock      = errors.New("this node's clock is too far ahead of its peers'")
 	ErrClosed     = errors.New("this node is leaving and takes no writes")
 )
+
+// Why a node's clock keeps it from writing; each of them is an ErrClock.
+const (
+	ErrClockAhead   = clockError("this node's clock is too far ahead of its peers': set it right, then writes are taken again")
+	ErrClockStepped = clockError("this node's clock was set forward a moment ago: writes are taken again when its peers' clocks agree with it, or it is set back")
+	ErrClockStamps  = clockError("this node's clock was too far ahead of its peers' until it was set back, and what it wrote now would still win every conflict: restart this node")
+)
+
+type clockError string
+
+func (e clockError) Error() string        { return string(e) }
+func (e clockError) Is(target error) bool { return target == ErrClock }

@@ -39,9 +39,9 @@ func (o *op) expire(due int64, cond ExpireCond, res *Result) error {
 	}
 	res.Before = o.view()
 	past := due != 0 && due <= o.at
-	if o.t.quarantine.Load() && !past {
+	if why := o.t.Quarantine(); why != nil && !past {
 		o.t.counts.refused.Add(1)
-		return ErrClock
+		return why
 	}
 	if !past {
 		due = record.CapDue(min(due, maxDue), o.current().Absolute)

@@ -158,7 +158,7 @@ func (o *op) stamp() record.Version {
 // cannot miss a birth it has not seen. The last stamp of its millisecond, so that none made in it slips by.
 func (o *op) destroyStamp() hlc.Stamp {
 	base := hlc.At(o.now)
-	if !o.t.quarantine.Load() {
+	if o.t.quarantine.Load() == nil {
 		base = o.t.cfg.Clock.Now(o.now)
 	}
 	last := hlc.At(base.Add(o.t.cfg.MaxSkew).Millis()+1) - 1

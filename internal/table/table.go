@@ -59,9 +59,9 @@ type Table struct {
 	seq        atomic.Uint64                   // last own dot taken
 	skewMS     atomic.Int64                    // measured, added before hiding
 	epoch      atomic.Int64                    // nothing due up to here is inserted any more
-	quarantine atomic.Bool
-	lateMS     atomic.Int64 // added to when epochs end
-	offMS      atomic.Int64 // how far this node's clock is ahead of the time that is believed
+	quarantine atomic.Pointer[error]           // why this node's clock keeps it from writing; nil: it does not
+	lateMS     atomic.Int64                    // added to when epochs end
+	offMS      atomic.Int64                    // how far this node's clock is ahead of the time that is believed
 	closed     atomic.Bool
 	crowded    atomic.Bool // most members are nearly full
 
@@ -147,8 +147,23 @@ func (t *Table) SetSkew(d time.Duration) {
 	t.skewMS.Store(min(max(d, 0), t.cfg.MaxSkew).Milliseconds())
 }
 
-// SetQuarantine refuses writes, not destroys, while this node's clock is too far ahead.
-func (t *Table) SetQuarantine(on bool) { t.quarantine.Store(on) }
+// SetQuarantine has writes, not destroys, be refused with this error, an ErrClock, from now on; nil: no more.
+func (t *Table) SetQuarantine(why error) {
+	switch was := t.quarantine.Load(); {
+	case why == nil:
+		t.quarantine.Store(nil)
+	case was == nil || *was != why:
+		t.quarantine.Store(&why)
+	}
+}
+
+// Quarantine is what writes are refused with because of this node's clock; nil: nothing.
+func (t *Table) Quarantine() error {
+	if why := t.quarantine.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
 
 // SetOff says how far this node's clock is ahead of the time that is believed, behind where negative: from now on every
 // wall time that is handed in counts for so much less.

@@ -65,9 +65,9 @@ func (t *Table) checkWrite(k record.Key, w *Write) error {
 	if len(w.Value) > t.cfg.MaxValue || len(w.Owner) > record.MaxOwner {
 		return ErrTooLarge
 	}
-	if t.quarantine.Load() {
+	if why := t.Quarantine(); why != nil {
 		t.counts.refused.Add(1)
-		return ErrClock
+		return why
 	}
 	return checkKey(k)
 }

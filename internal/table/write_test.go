@@ -155,7 +155,7 @@ func TestQuarantinedClockRefusesWritesAndDestroysByItsPeers(t *testing.T) {
 	n := newNode(t, 1)
 	n.put("s", "one", n.dueIn(hour))
 	n.now += hour / 2
-	n.SetQuarantine(true)
+	n.SetQuarantine(ErrClockAhead)
 	n.SetOff(time.Duration(hour/2) * time.Millisecond)
 	if _, err := n.tryPut("s", "two"); !errors.Is(err, ErrClock) {
 		t.Fatalf("put: %v", err)
@@ -168,7 +168,7 @@ func TestQuarantinedClockRefusesWritesAndDestroysByItsPeers(t *testing.T) {
 	if got := n.state("s").Tomb.At.Millis(); got != t0+5*second {
 		t.Fatalf("T at %d, want %d", got, t0+5*second)
 	}
-	n.SetQuarantine(false)
+	n.SetQuarantine(nil)
 	n.put("u", "x")
 	if n.Stats().Refused != 2 {
 		t.Fatalf("%d refused", n.Stats().Refused)
