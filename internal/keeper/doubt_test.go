@@ -33,7 +33,7 @@ func newDoubting(t *testing.T) doubting {
 
 func (d doubting) look(after time.Duration, members ...engine.Member) {
 	d.Look(startMS+dayMS+after.Milliseconds(), after, members)
-	for d.Sweep() {
+	for d.MaySweep() && d.t.Sweep(d.steps.wall) {
 	}
 }
 
