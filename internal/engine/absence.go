@@ -123,19 +123,32 @@ func (m *Machine) makesUp(offer []wire.Vector) bool {
 	return false
 }
 
-// withoutOld takes the old dots that are not held out of a claim: only a transfer that judged absence covers them.
-func (m *Machine) withoutOld(claim []wire.Vector) {
+// oldIn is up to where the dots of an offer are old: what a transfer that begins with it and is judged may cover of old ones.
+func (m *Machine) oldIn(offer []wire.Vector) map[record.Ref]uint64 {
+	since := make(map[record.Ref]uint64)
+	for i := range offer {
+		since[offer[i].Origin] = m.old(m.origin(offer[i].Origin))
+	}
+	return since
+}
+
+// withoutOld takes the old dots that are not held out of a claim: only a transfer that judged absence covers them, and only those
+// that were old as it began, since. What became old while it ran may have been forgotten before it was read.
+func (m *Machine) withoutOld(claim []wire.Vector, since map[record.Ref]uint64) {
 	for i := range claim {
-		o := m.origin(claim[i].Origin)
+		o, judged := m.origin(claim[i].Origin), since[claim[i].Origin]
 		upTo := m.old(o)
-		if upTo == 0 || o.held.CoversUpTo(&claim[i].Set, upTo) {
+		if upTo <= judged || o.held.CoversUpTo(&claim[i].Set, upTo) {
 			continue
 		}
-		var young dots.Set
-		if highest := claim[i].Set.Max(); highest > upTo {
-			young.AddRange(upTo+1, highest)
+		var covered dots.Set
+		if judged > 0 {
+			covered.AddRange(1, judged)
 		}
-		claim[i].Set.Intersect(&young)
+		if highest := claim[i].Set.Max(); highest > upTo {
+			covered.AddRange(upTo+1, highest)
+		}
+		claim[i].Set.Intersect(&covered)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -29,10 +30,11 @@ type fetch struct {
 	donor   *peer
 	cursor  uint64
 	compare bool
-	started bool          // this donor's offer came
-	claim   []wire.Vector // what every donor so far held at its start
-	judged  bool          // the first donor made up for old dots: absence counts
-	absence *Absence      // of the present donor
+	started bool                  // this donor's offer came
+	claim   []wire.Vector         // what every donor so far held at its start
+	judged  bool                  // the first donor made up for old dots: absence counts
+	old     map[record.Ref]uint64 // of what is judged: up to where dots were old as it began
+	absence *Absence              // of the present donor
 	donors  int
 	tried   []*peer
 	issued  bool // handed out by Poll
@@ -224,6 +226,9 @@ func (m *Machine) takeOffer(in FetchStarted) {
 	f.absence = m.newAbsence(in.Offer, f.judged)
 	if f.donors++; f.donors == 1 {
 		f.claim = in.Offer
+		if f.judged {
+			f.old = m.oldIn(in.Offer)
+		}
 		return
 	}
 	f.claim = common(f.claim, in.Offer)
@@ -290,9 +295,7 @@ func (m *Machine) tellDropped(f *fetch, dropped int) {
 
 // completeFetch covers the dots that came with the transfer; what is missing still is asked for one by one.
 func (m *Machine) completeFetch(f *fetch) {
-	if !f.judged {
-		m.withoutOld(f.claim)
-	}
+	m.withoutOld(f.claim, f.old)
 	for i := range f.claim {
 		v := &f.claim[i]
 		if v.Origin == m.self {

@@ -34,20 +34,35 @@ func (w *World) ended(s *State, n int, b *Birth, held, ctx Dots) bool {
 	return held.has(b.Dot) && w.oldDots(s, n, held)&^ctx != 0
 }
 
-// mergeKey merges what a node that covers ctx holds, without what has ended here.
-func (w *World) mergeKey(s *State, n int, in *Key, held, ctx Dots) (refused bool) {
-	nd, kept := &s.Node[n], *in
+// mergeKey merges what node from holds, who covers ctx, without what has ended here. Of that the judge takes the node as not told.
+func (w *World) mergeKey(s *State, n, from int, held, ctx Dots) (refused bool) {
+	nd, h := &s.Node[n], &s.Node[from]
+	kept, known := h.Key, h.Known
 	kept.N, kept.B = 0, [2 * classLimit]Birth{}
-	for i := range in.B[:in.N] {
-		if w.ended(s, n, &in.B[i], held, ctx) {
+	for i := range h.Key.B[:h.Key.N] {
+		b := &h.Key.B[i]
+		if w.ended(s, n, b, held, ctx) {
 			refused = true
+			known &^= s.dotsOf(known, b.ID)
 			continue
 		}
-		kept.B[kept.N] = in.B[i]
+		kept.B[kept.N] = *b
 		kept.N++
 	}
 	nd.Key.merge(&kept, w.Rules)
+	nd.Known |= known
+	nd.Have |= h.Have & known
 	return refused
+}
+
+// dotsOf is the part of a set that changes a birth.
+func (s *State) dotsOf(set Dots, id ID) (of Dots) {
+	set.each(func(d Dots) {
+		if op := s.Ops[d.index()]; op != nil && op.Kind != opTomb && op.B.ID == id {
+			of |= d
+		}
+	})
+	return of
 }
 
 // dropAbsent ends what the donor covers and lacks.
@@ -82,15 +97,15 @@ func (w *World) snapStart(s *State, n, from int) bool {
 	if n == from || h.Joining || !nd.Joining && !w.Pulls {
 		return false
 	}
-	p := &Snapshot{Donor: uint8(from), Origin: h.Origin, Cov: h.Cov, Claim: h.Cov}
+	p := &Snapshot{Donor: uint8(from), Origin: h.Origin, Cov: h.Cov, Claim: h.Cov, Old: w.oldDots(s, n, h.Cov)}
 	p.Judged = w.AbsenceAlways || w.oldDots(s, n, h.Cov&^nd.Cov) != 0 && !w.NoAbsence
 	if was := nd.Snap; was != nil {
 		if was.Origin == p.Origin {
 			return false
 		}
-		p.Judged, p.Read, p.Brought, p.Claim = was.Judged, was.Read, was.Brought, p.Claim&was.Claim
+		p.Judged, p.Read, p.Brought, p.Claim, p.Old = was.Judged, was.Read, was.Brought, p.Claim&was.Claim, was.Old
 		if w.ClaimAny {
-			p.Claim = h.Cov | was.Claim
+			p.Claim, p.Old = h.Cov|was.Claim, was.Old|w.oldDots(s, n, h.Cov)
 		}
 	}
 	nd.Snap = p
@@ -108,9 +123,7 @@ func (w *World) snapRead(s *State, n int) bool {
 	if h.Origin != snap.Origin { // it has died
 		return false
 	}
-	w.mergeKey(s, n, &h.Key, nd.Cov, snap.Cov)
-	nd.Known |= h.Known
-	nd.Have |= h.Have
+	w.mergeKey(s, n, int(snap.Donor), nd.Cov, snap.Cov)
 	if snap.Judged {
 		w.dropAbsent(s, n, &h.Key, snap.Cov)
 	}
@@ -133,14 +146,27 @@ func (w *World) snapEnd(s *State, n int) bool {
 		snap.Claim = s.Node[snap.Donor].Cov
 	}
 	nd.Snap, nd.Joining = nil, false
-	if !snap.Judged && !w.NoAbsence {
-		snap.Claim &^= w.oldDots(s, n, snap.Claim)
+	if !w.NoAbsence {
+		snap.Claim &^= w.aged(s, n, &snap)
 	}
 	s.Forgot = s.Forgot || snap.Brought&^(snap.Claim|nd.Cov) != 0 // their effect is here without them: the fingerprints' work
 	nd.Cov |= snap.Claim
 	nd.Known |= snap.Claim
 	w.merged(s, n)
 	return true
+}
+
+// aged is what a transfer does not cover: what is old by now and absence was not judged for. What became old while it ran may have been
+// forgotten before it was read, where its like was not looked for.
+func (w *World) aged(s *State, n int, snap *Snapshot) Dots {
+	old := w.oldDots(s, n, snap.Claim)
+	if snap.Judged && !w.AgedCounts {
+		return old &^ snap.Old
+	}
+	if snap.Judged {
+		return 0
+	}
+	return old
 }
 
 // pull is a transfer from beginning to end.
@@ -218,6 +244,34 @@ func (w *World) checkReunited(before, c *State) error {
 		}
 	}
 	return w.checkAbsence(c)
+}
+
+// stranded: what a transfer that broke off brought of a destroy is here, its dot died with all who held it, and another node has
+// the birth. Nothing but the comparison of fingerprints, of which there are twenty a minute, tells them apart (limit 4).
+func (w *World) stranded(s *State) bool {
+	return w.Pulls && w.strandedAt(s, never)
+}
+
+// strandedAt looks at the destroys made before a time.
+func (w *World) strandedAt(s *State, before int16) bool {
+	var held, known Dots
+	for n := range w.Nodes {
+		held, known = held|s.Node[n].Cov, known|s.Node[n].Known
+	}
+	for i, tomb := range s.Ops {
+		if tomb == nil || tomb.Kind != opTomb || tomb.HLC.tick() > before || held.has(1<<i) || !known.has(1<<i) {
+			continue
+		}
+		for n := range w.Nodes {
+			k := &s.Node[n].Key
+			for j := range k.B[:k.N] {
+				if b := &k.B[j]; !s.Node[n].Known.has(1<<i) && (b.ID.S <= tomb.T || b.Weak && b.ID.S <= tomb.Hold) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // overdue: a node has taken a destroy for as long as a tombstone is kept, and not the creation, while another has both. That the

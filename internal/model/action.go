@@ -126,7 +126,7 @@ func (w *World) act(s *State, n int, a Action) bool {
 	case actDestroy:
 		return w.destroy(s, n)
 	case actTick:
-		if w.overdue(s) {
+		if w.overdue(s) || w.stranded(s) {
 			return false
 		}
 		s.Now += max(1, w.Tick)
@@ -169,7 +169,7 @@ func (w *World) leap(s *State) bool {
 			}
 		}
 	}
-	if next >= never/2 || w.overdue(s) {
+	if next >= never/2 || w.overdue(s) || w.stranded(s) {
 		return false
 	}
 	s.Now += next

@@ -71,14 +71,12 @@
 //     would cover the destroy where the session still lives.)
 //  17. A transfer from a donor that covers an old dot that is not held here is judged: of what it reads, an old birth that is here,
 //     and not at the donor, and whose creating dot the donor offered, ended there, and goes. A transfer that is not judged covers
-//     no old dot; what became old while it ran stays open.
+//     no old dot. What became old while it ran stays open either way: a tombstone whose dot was offered may be collected before it is read.
 //  18. An old birth that arrives, is not here, and whose creating dot is held, ended here. It is not taken, and its dot stays open, if
 //     its sender lacks any old dot that is held; what a transfer under way claims counts as held for that. (Else a write in the other
 //     part brings it back, or brings it to a node that joins meanwhile.) From a sender that lacks none it is taken: it has heard of all
 //     destroys that are collected, so the birth came to its end here and was kept alive there.
 //  19. A transfer from several donors claims what all of them held.
-//
-// The searches of long separations are complete to the depths of go test. Deeper ones (MODEL_DEEP) stop at traces that ADR 0014 names.
 //
 // # Limits
 //
@@ -94,5 +92,8 @@
 //  3. Absence is judged by what is covered. Who took a destroy, and for as long as a tombstone is kept neither the creation that it
 //     killed nor a repair of it, though another has both, cannot tell (overdue). Likewise a destroy by who had not heard of the
 //     creation kills it where its tombstone comes in time, and else not.
-//  4. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
+//  4. Where a transfer broke off, or ended before that was offered, the effect of a destroy is somewhere without its dot. If all who hold the
+//     dot die then, the comparison of fingerprints must tell who has the session still while the tombstone is kept; and nobody dies who held it alone
+//     for longer (stranded).
+//  5. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
 package model

@@ -49,6 +49,7 @@ var mutants = []mutant{
 	{"refused by what is held alone", Rules{RefuseByHeld: true}, "three nodes, a transfer under way", 9},
 	{"what was refused is covered", Rules{RefusalCovers: true}, "three nodes, a long separation", 7},
 	{"a transfer of two donors claims what either had", Rules{ClaimAny: true}, "three nodes, a long separation", 7},
+	{"what became old during a transfer is covered", Rules{AgedCounts: true}, "two nodes, a transfer for days", 8},
 	{"a shortening kept by the old promise", Rules{ShortenByOldPromise: true}, "two nodes, long and short lives", 7},
 }
 
@@ -98,6 +99,8 @@ func findProfile(t *testing.T, name string) profile {
 var extra = []profile{
 	{"three nodes, touches", padded, 3, 5, 0, 0, 0,
 		Budget{actCreate: 1, actTouch: 2, actShorten: 2, actTick: 2}},
+	{"two nodes, a transfer for days", apart, 2, 3, 0, 0, 0,
+		Budget{actCreate: 2, actDestroy: 1, actTick: 2, actSnapStart: 1, actSnapEnd: 1}},
 	{"three nodes, a transfer under way", apart, 3, 3, 0, 0, 0,
 		Budget{actCreate: 1, actWrite: 1, actDestroy: 1, actTick: 1, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
 }

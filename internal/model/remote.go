@@ -73,7 +73,7 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 		return false
 	}
 	nd.hear(at(w.time(s, from)))
-	refused := w.mergeKey(s, n, &h.Key, w.held(nd), h.Cov)
+	refused := w.mergeKey(s, n, from, w.held(nd), h.Cov)
 	if refused && !w.RefusalCovers {
 		w.merged(s, n)
 		return nd.Key != before.Key
@@ -82,8 +82,7 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 	if !w.RepairCoversOne {
 		nd.Cov |= young
 	}
-	nd.Known |= d | h.Known
-	nd.Have |= h.Have
+	nd.Known |= d
 	w.merged(s, n)
 	return true
 }
@@ -92,18 +91,22 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 func (w *World) heal(s *State, n, from int) {
 	nd, h := &s.Node[n], &s.Node[from]
 	nd.hear(at(w.time(s, from)))
-	w.mergeKey(s, n, &h.Key, w.held(nd), h.Cov)
-	nd.Known |= h.Known
-	nd.Have |= h.Have
+	w.mergeKey(s, n, from, w.held(nd), h.Cov)
 	w.merged(s, n)
 }
 
-// restart loses all; a new incarnation waits for a snapshot.
+// restart loses all; a new incarnation waits for a snapshot. That the last who held the dot of an old destroy does not die while its
+// effect is elsewhere without it is what absence relies on (limit 4).
 func (w *World) restart(s *State, n int) bool {
 	if s.Origins >= maxOrigins {
 		return false
 	}
+	was := s.Node[n]
 	s.Node[n] = Node{Origin: s.Origins, Joining: true}
+	if w.Pulls && w.strandedAt(s, s.Now-w.Life) {
+		s.Node[n] = was
+		return false
+	}
 	s.Origins++
 	return true
 }

@@ -37,6 +37,7 @@ type Rules struct {
 	NoRefusal            bool // a birth that ended here long ago is taken from who has not heard of it
 	RefuseByHeld         bool // ... is refused by what is covered, not by what a transfer is about to cover
 	RefusalCovers        bool // what was refused counts as applied
+	AgedCounts           bool // a transfer that is judged covers what became old while it ran
 	ClaimAny             bool // a transfer of two donors claims what either had
 }
 

@@ -194,6 +194,7 @@ func appendNode(b []byte, nd *Node) []byte {
 		b = append(b, p.Donor, p.Origin)
 		b = binary.LittleEndian.AppendUint32(b, uint32(p.Cov))
 		b = binary.LittleEndian.AppendUint32(b, uint32(p.Claim))
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.Old))
 		b = binary.LittleEndian.AppendUint32(b, uint32(p.Brought))
 		b = append(b, boolByte(p.Judged)|boolByte(p.Read)<<1)
 	}

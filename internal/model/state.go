@@ -68,6 +68,7 @@ type Snapshot struct {
 	Donor, Origin uint8
 	Cov           Dots // of this donor, at its start
 	Claim         Dots // what each donor so far had
+	Old           Dots // what was old as the first began
 	Brought       Dots // ghost: what its records are of
 	Judged        bool // absence counts
 	Read          bool // the records are merged, the dots not covered yet
