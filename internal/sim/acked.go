@@ -22,6 +22,9 @@ func (n *Node) takeAcked(a engine.Acked) {
 	if w.now > await.since+ackTimeout+slack && !w.opts.Faults.Has(Pause) {
 		w.fail("promise 4", "%s: dot %d is answered after %v", nodeName(n.id), await.seq, w.now-await.since)
 	}
+	if a.Met && (a.Peers < w.opts.Ack || a.Peers == 0) {
+		w.fail("promise 4", "%s: dot %d is told to be confirmed as asked, by %d of %d", nodeName(n.id), await.seq, a.Peers, w.opts.Ack)
+	}
 	if a.Peers == 0 {
 		return
 	}

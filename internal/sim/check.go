@@ -28,6 +28,7 @@ type seen struct {
 	births   map[record.Version]seenBirth // in the node's own terms
 	touchDue int64                        // of a change of the deadline that this node acknowledged
 	touchAt  record.Version               // its stamp; a later register overrides it
+	wroteAt  hlc.Stamp                    // the latest that the last operation of a user here may be stamped
 	touched  record.Version               // the birth that lived then; its death ends it
 }
 

@@ -16,7 +16,7 @@ const convergeWithin = 30 * time.Second
 
 // heal ends the faults. A random core of nodes lives on, or starts again; the others are dead for good.
 func (w *World) heal() {
-	w.healed = true
+	w.healed, w.healedAt = true, w.now
 	w.net.heal()
 	d := dice(w.opts.Seed, diceHeal)
 	spare := d.IntN(w.opts.Nodes) // one that lives in any case
@@ -32,6 +32,7 @@ func (w *World) heal() {
 		n.checkDots()
 	}
 	w.ledger.atHeal = w.join()
+	w.leaveDeaf()
 	for _, n := range w.nodes {
 		switch {
 		case n.up && n.paused:

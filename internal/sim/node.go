@@ -109,7 +109,7 @@ func (n *Node) start() {
 		return
 	}
 	n.machine.Step(n.time(), engine.OwnAddress{Addr: n.addr})
-	if w.opts.Unicast {
+	if w.opts.Unicast || w.lasting {
 		n.machine.Step(n.time(), engine.Seeds{Addrs: w.addrs()})
 	}
 	w.logNode(n, "starts as %x/%x", n.origin.Node[:4], n.origin.Incarnation[15:])
@@ -323,6 +323,8 @@ func (n *Node) takeEvent(e engine.Event) {
 		n.crash()
 	case engine.EventDivergence:
 		n.checkDivergence(e.Member)
+	case engine.EventMember:
+		n.world.checkDeath(n, &e)
 	}
 }
 

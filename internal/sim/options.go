@@ -42,6 +42,7 @@ type Options struct {
 	StreamBatch  int     // bytes
 	SkewLimit    time.Duration
 	Unicast      bool // no node uses multicast; each is told the addresses of all
+	StaysDeaf    bool // where multicast fails, it goes on failing after the healing
 }
 
 // maxSkew is the engines' limit; clocks stay within half of it, so that no two are further apart.
@@ -65,6 +66,7 @@ const (
 	diceScale
 	diceMemory
 	diceReach
+	diceDeaf
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -134,6 +136,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	if r := dice(seed, diceReach); r.IntN(4) == 0 { // dice of its own: other runs stay what they were
 		o.Faults |= NoMulticast
 		o.Unicast = r.IntN(3) == 0
+		o.StaysDeaf = !o.Unicast && r.IntN(3) > 0
 	}
 	return o.Allow(allowed)
 }
@@ -192,6 +195,7 @@ func (o Options) Allow(allowed Faults) Options {
 	off(Forge, &o.ForgePerSec)
 	off(StreamBreak, &o.StreamBreaks)
 	o.Unicast = o.Unicast && o.Faults.Has(NoMulticast)
+	o.StaysDeaf = o.StaysDeaf && o.Faults.Has(NoMulticast)
 	if o.Faults&(Skew|Jump) == 0 {
 		o.SkewLimit = 0
 	}

@@ -31,6 +31,9 @@ func Run(o Options, log io.Writer) (Stats, error) {
 	if w.err == nil {
 		w.checkHealed()
 	}
+	if w.err == nil {
+		w.aftermath()
+	}
 	w.stats.Virtual = w.now
 	return w.stats, w.err
 }

@@ -19,6 +19,7 @@ var (
 	flagTime   = flag.Duration("sim.time", 0, "how long TestSwarm runs; 0: 10s, or 3s with -short")
 	flagFrom   = flag.Uint64("sim.from", 1, "first seed of TestSwarm, so that an ordinary run can be repeated; 0: by the clock")
 	flagCount  = flag.Uint64("sim.count", 0, "how many seeds TestSwarm runs; 0: as many as it has time for")
+	flagWith   = flag.String("sim.with", "", "TestSwarm runs only seeds that draw these kinds of fault, with commas between them")
 	flagTail   = flag.Int("sim.tail", 60, "lines of a failing run's trace that are shown; TestSeed with -v shows all")
 	flagShrink = flag.Bool("sim.shrink", true, "look for the smallest set of faults that fails")
 	flagStop   = flag.Int("sim.failures", 1, "failing seeds after which TestSwarm stops")
@@ -59,9 +60,13 @@ func TestSwarm(t *testing.T) {
 	if first == 0 {
 		first = uint64(time.Now().UnixNano())
 	}
-	s := swarm{next: first, end: first + *flagCount, until: time.Now().Add(limit)}
+	with, ok := ParseFaults(*flagWith)
+	if !ok {
+		t.Fatalf("no such fault in %q", *flagWith)
+	}
+	s := swarm{next: first, left: *flagCount, with: with, until: time.Now().Add(limit)}
 	if *flagCount == 0 {
-		s.end = 1<<64 - 1
+		s.left = 1<<64 - 1
 	}
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -79,7 +84,8 @@ func TestSwarm(t *testing.T) {
 type swarm struct {
 	mu       sync.Mutex
 	next     uint64
-	end      uint64
+	left     uint64
+	with     Faults
 	until    time.Time
 	total    Total
 	failures []string
@@ -87,15 +93,10 @@ type swarm struct {
 
 func (s *swarm) work() {
 	for {
-		s.mu.Lock()
-		seed := s.next
-		s.next++
-		stop := seed >= s.end || len(s.failures) >= *flagStop || !time.Now().Before(s.until)
-		s.mu.Unlock()
-		if stop {
+		o, more := s.draw()
+		if !more {
 			return
 		}
-		o := Draw(seed, AllFaults)
 		stats, err := Run(o, nil)
 		var failure string
 		if err != nil {
@@ -108,6 +109,21 @@ func (s *swarm) work() {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// draw is the next run, unless it was enough.
+func (s *swarm) draw() (o Options, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == 0 || len(s.failures) >= *flagStop || !time.Now().Before(s.until) {
+		return o, false
+	}
+	s.left--
+	for more = false; !more; more = o.Faults.Has(s.with) {
+		o = Draw(s.next, AllFaults)
+		s.next++
+	}
+	return o, true
 }
 
 // explain runs a failing seed again for its trace, and looks for the fewest faults that make it fail.
@@ -141,6 +157,8 @@ func (t *Total) add(s *Stats) {
 	t.Killed += s.Killed
 	t.Checks += s.Checks
 	t.Slowest = max(t.Slowest, s.Converged)
+	t.Acquainted = max(t.Acquainted, s.Acquainted)
+	t.Deafened += s.Deafened
 	if t.Faults == nil {
 		t.Faults = make(map[Faults]int)
 	}
@@ -157,8 +175,8 @@ func (t *Total) String() string {
 	sort.Strings(faults)
 	return fmt.Sprintf("%d seeds, %d nodes, %.1f virtual hours, %d operations (%d refused, %d writes acknowledged; holders counted %d times, writer killed then %d times), "+
 		"%d datagrams, %d checks; "+
-		"slowest convergence %v; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.AckChecks, t.Killed,
-		t.Datagrams, t.Checks, t.Slowest.Round(time.Millisecond), strings.Join(faults, ", "))
+		"slowest convergence %v, acquaintance %v; %d runs deaf to multicast to the end; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.AckChecks, t.Killed,
+		t.Datagrams, t.Checks, t.Slowest.Round(time.Millisecond), t.Acquainted.Round(time.Millisecond), t.Deafened, strings.Join(faults, ", "))
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {

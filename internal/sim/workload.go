@@ -304,6 +304,15 @@ func (n *Node) wrote(k record.Key) {
 	if n.table.Load(k, &s) {
 		n.world.ledger.enter(n, k, &s)
 	}
+	n.watch.of(k).wroteAt = max(n.watch.of(k).wroteAt, n.clock.Read(n.wall()), s.Highest().Next())
+}
+
+// checkRenewed: a touch that is replicated after all bears the stamp it was made with, so that it overrides no shortening
+// made since.
+func (n *Node) checkRenewed(k record.Key, d *record.Deadline) {
+	if last := n.watch.of(k).wroteAt; d.At > last {
+		n.broken("promise 5", k, "a touch is replicated as of %v, the last operation was at %v", d.At, last)
+	}
 }
 
 // enterDot records what a dot stands for.
@@ -331,11 +340,12 @@ func (n *Node) noteOwn() {
 		n.table.Load(k, &s)
 		for i := range s.Births {
 			if b := s.Births[i]; b.Deadline.By == n.self() {
+				n.checkRenewed(k, &b.Deadline)
 				b.Value = record.Value{}
 				made.Births = append(made.Births, b)
 			}
 		}
-		n.wrote(k)
+		n.world.ledger.enter(n, k, &s)
 		n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, n.globalState(&made)})
 		fresh = true
 	}

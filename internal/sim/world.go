@@ -24,6 +24,9 @@ type World struct {
 	forgery *rand.Rand
 
 	healed   bool
+	healedAt time.Duration
+	alarmed  bool // death watches were ended although all live
+	lasting  bool // multicast goes on failing after the healing
 	crashes  int
 	started  map[record.Origin]*Node
 	delays   []time.Duration // scratch
@@ -54,6 +57,8 @@ type Stats struct {
 	Checks     int
 	Faults     map[Faults]int // how often each kind struck
 	Converged  time.Duration  // after healing
+	Acquainted time.Duration  // after that, until all know all in good standing
+	Deafened   int            // runs whose multicast goes on failing to the end
 }
 
 // capture is a datagram as it was sent.
