@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -29,6 +30,7 @@ func (w *World) aftermath() {
 	w.getAcquainted()
 	w.falseAlarms()
 	w.freshWrites()
+	w.leftovers()
 }
 
 // getAcquainted waits until all of the core know all of it as what they are.
@@ -112,6 +114,36 @@ func (w *World) freshWrites() {
 	if w.err == nil {
 		w.checkFresh()
 	}
+}
+
+// leftoversWithin is how long an item that stopped arriving is asked for before it is given up.
+const leftoversWithin = 10 * time.Second
+
+// transient is what a machine holds for a while only, and returns to nothing once all have everything.
+var transient = []string{"items being assembled", "bytes being assembled", "items being sent in fragments", "dots to repair",
+	"keys to push", "changes by key", "control frames", "writers that wait"}
+
+// leftovers: nothing that was begun is kept for ever.
+func (w *World) leftovers() {
+	why := ""
+	w.run(w.now+leftoversWithin, func() bool {
+		why = w.left()
+		return why == ""
+	})
+	if w.err == nil && why != "" {
+		w.fail("promise 8", "%s, though all hold everything for %v", why, leftoversWithin)
+	}
+}
+
+func (w *World) left() string {
+	for _, n := range w.core() {
+		for _, s := range n.machine.Sizes() {
+			if s.N > 0 && slices.Contains(transient, s.What) {
+				return fmt.Sprintf("%s still holds %d %s", nodeName(n.id), s.N, s.What)
+			}
+		}
+	}
+	return ""
 }
 
 // checkFresh: everyone holds everyone's changes.

@@ -130,6 +130,10 @@ func (n *Node) carry(f *fetch) {
 		n.endFetch(f, errBroken)
 		return
 	}
+	if w.donorDies(f); f.donor.life != f.donorLife {
+		n.endFetch(f, errBroken)
+		return
+	}
 	d := f.donor
 	// Both ends run and reach each other.
 	typ, body, more := f.source.Next(nil, d.clock.Read(d.wall()))

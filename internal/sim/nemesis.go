@@ -26,7 +26,7 @@ var strokes = []stroke{
 	{NoMulticast, (*World).strikeMulticast},
 }
 
-// maxStroke is how long a partition, a pause or a node's absence lasts at most.
+// maxStroke is how long a partition, a pause or a node's absence lasts at most, unless the options say more.
 const maxStroke = 12 * time.Second
 
 // unleash sets up the faults that last and begins to draw the others.
@@ -36,6 +36,7 @@ func (w *World) unleash() {
 	}
 	w.spoilLinks()
 	w.spoilClocks()
+	w.roll()
 	w.everyAbout(w.opts.Interval, w.strike)
 	if w.opts.ForgePerSec > 0 {
 		w.everyAbout(time.Duration(float64(time.Second)/w.opts.ForgePerSec), w.forge)
@@ -100,7 +101,7 @@ func (w *World) strike() {
 		return
 	}
 	s := may[w.nemesis.IntN(len(may))]
-	length := time.Duration(w.nemesis.Float64() * w.nemesis.Float64() * float64(maxStroke))
+	length := time.Duration(w.nemesis.Float64() * w.nemesis.Float64() * float64(max(w.opts.MaxStroke, maxStroke)))
 	if w.opts.Keep > 0 && w.nemesis.IntN(4) == 0 {
 		length += w.opts.Keep + 2*maxSkew // longer than tombstones are kept
 	}

@@ -41,8 +41,12 @@ type Options struct {
 	StreamBreaks float64 // per chunk
 	StreamBatch  int     // bytes
 	SkewLimit    time.Duration
-	Unicast      bool // no node uses multicast; each is told the addresses of all
-	StaysDeaf    bool // where multicast fails, it goes on failing after the healing
+	Unicast      bool          // no node uses multicast; each is told the addresses of all
+	MaxStroke    time.Duration // how long a partition, a pause or a node's absence lasts at most; 0: maxStroke
+	Rolling      time.Duration // between the restarts of one node and the next, of all in turn; 0: none
+	DonorDies    float64       // per chunk of a transfer
+	Large        int           // one value in so many is large; 0: in twenty
+	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 }
 
 // maxSkew is the engines' limit; clocks stay within half of it, so that no two are further apart.
@@ -67,6 +71,7 @@ const (
 	diceMemory
 	diceReach
 	diceDeaf
+	diceRare
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -138,6 +143,7 @@ func Draw(seed uint64, allowed Faults) Options {
 		o.Unicast = r.IntN(3) == 0
 		o.StaysDeaf = !o.Unicast && r.IntN(3) > 0
 	}
+	o.drawRare(seed)
 	return o.Allow(allowed)
 }
 
@@ -198,6 +204,9 @@ func (o Options) Allow(allowed Faults) Options {
 	o.StaysDeaf = o.StaysDeaf && o.Faults.Has(NoMulticast)
 	if o.Faults&(Skew|Jump) == 0 {
 		o.SkewLimit = 0
+	}
+	if !o.Faults.Has(Crash) {
+		o.DonorDies, o.Rolling = 0, 0
 	}
 	if !o.Faults.Has(SlowNode) {
 		o.NodeCost = 0

@@ -131,7 +131,7 @@ func (w *World) drawValue(k record.Key) []byte {
 	w.ledger.values++
 	size := w.work.IntN(w.opts.MaxValue + 1)
 	switch {
-	case w.opts.Faults.Has(LargeValues) && w.work.IntN(20) == 0:
+	case w.opts.Faults.Has(LargeValues) && w.work.IntN(w.opts.oneLargeIn()) == 0:
 		size = 1 + w.work.IntN(pick(w.work, 20_000, 100_000, 1<<20))
 		w.stats.Faults[LargeValues]++
 	case w.work.IntN(20) == 0:
