@@ -69,7 +69,8 @@ func (w *World) estranged() string {
 // slighted reports whether other is less to n than it should be, or costs it more.
 func (w *World) slighted(n, other *Node, m *engine.Member) bool {
 	needless := m.Copies && !w.opts.Unicast && w.net.link(n.id, other.id).deaf == 0
-	return m.State != wire.Synced || m.ViaOthers || m.Aside || m.Killed || m.Left || needless
+	astray := m.Addr != other.addr // of a replay's sender, until it is heard from where it is
+	return astray || m.State != wire.Synced || m.ViaOthers || m.Aside || m.Killed || m.Left || needless
 }
 
 // falseAlarms ends connections of the death watch while everyone lives: nobody is taken for dead.

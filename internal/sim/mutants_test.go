@@ -228,12 +228,10 @@ var foundAt = regexp.MustCompile(`simulated (\d+) seeds`)
 
 // verdict is the line that says which promise broke.
 func verdict(out string) string {
-	for line := range strings.Lines(out) {
-		if strings.Contains(line, "FAIL ") {
-			return strings.TrimSpace(line[:min(len(line), 160)])
-		}
-	}
-	return "found"
+	before, _, _ := strings.Cut(out, "run it again")
+	lines := strings.Split(strings.TrimSpace(before), "\n")
+	line := strings.TrimSpace(lines[len(lines)-1])
+	return line[:min(len(line), 150)]
 }
 
 func write(t *testing.T, file string, text []byte) {
