@@ -111,7 +111,7 @@ var mutants = []mutant{
 	{"a copy is taken for multicast", "engine/members.go",
 		"m.noteRoad(p, in.Multicast)", "m.noteRoad(p, true)"},
 	{"copies never end", "engine/reach.go",
-		"r.copies, r.told = false, false", "r.told = false"},
+		"m.now.Sub(r.hears) >= copiesLinger", "m.now.Sub(r.hears) >= time.Hour"},
 	{"who does not hear does not say so", "engine/reach.go",
 		"\t\tr.complainAt = m.now.Add(complainInterval)\n\t\tm.beatTo(p)\n", "\t\tr.complainAt = m.now.Add(complainInterval)\n"},
 	{"a doubt alone kills", "engine/watch.go",
