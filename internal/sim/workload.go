@@ -310,7 +310,7 @@ func (n *Node) wrote(k record.Key) {
 // checkRenewed: a touch that is replicated after all bears the stamp it was made with, so that it overrides no shortening
 // made since.
 func (n *Node) checkRenewed(k record.Key, d *record.Deadline) {
-	if last := n.watch.of(k).wroteAt; last != 0 && d.At > last { // 0: written past the workload, by a test
+	if last := n.watch.of(k).wroteAt; last != 0 && d.At.Millis() > last.Millis() { // 0: written past the workload, by a test
 		n.broken("promise 5", k, "a touch is replicated as of %v, the last operation was at %v", d.At, last)
 	}
 }
