@@ -65,6 +65,8 @@ const (
 	paceFrames   = lossLeast // multicast datagrams in an interval from which receivers are asked
 	paceLoss     = 0.01
 	paceFloor    = 0.01 // of the ceiling: never slower
+	paceTrial    = 4    // cuts that do not lower the loss: it is no congestion
+	paceSteady   = 0.1  // the most that is taken for the road's own loss
 
 	deafAfter        = 2200 * time.Millisecond // silence by multicast from which a node says that it hears none: two heartbeats lost in a row
 	complainInterval = 500 * time.Millisecond  // between two unicast heartbeats that say so
@@ -106,7 +108,8 @@ const (
 	maxAssemblies   = 256       // items being put together from fragments
 	maxAssembly     = 64 << 20  // bytes of all of them
 	maxRepairWants  = 16 * 1024 // dots asked of us in one window
-	maxOutgoing     = 16        // items being sent in fragments
+	maxOutgoing     = 16        // items being sent in fragments, besides
+	maxPieces       = 64        // items of which pieces are sent again
 	maxSpareDirty   = 1024
 	assemblyTries   = 8
 	assemblyStall   = 250 * time.Millisecond

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/dots"
@@ -11,11 +12,12 @@ import (
 
 // assemblies are the items on their way in fragments, out of this node and into it.
 type assemblies struct {
-	out  []*outgoing
-	open map[assemblyID]*assembly
-	list []*assembly // oldest first
-	held int         // bytes of all of them
-	next time.Time
+	out    []*outgoing
+	pieces int // the first of out, which complete what others hold in part
+	open   map[assemblyID]*assembly
+	list   []*assembly // oldest first
+	held   int         // bytes of all of them
+	next   time.Time
 }
 
 // outgoing is an item that leaves in fragments, as fast as the pacer lets it.
@@ -53,9 +55,22 @@ func (m *Machine) fragmentOut(it *wire.Item, to destination, again bool, only []
 	if only != nil {
 		f.ranges = clip(only, uint64(f.head.Count()))
 	}
-	m.frags.out = append(m.frags.out, f)
+	m.frags.enqueue(f, only != nil)
 	return int(total(f.ranges)) * size
 }
+
+// enqueue adds f; pieces of an item that is there but for them go before whole items, in the order in which they were asked for.
+func (a *assemblies) enqueue(f *outgoing, piece bool) {
+	if !piece {
+		a.out = append(a.out, f)
+		return
+	}
+	a.out = slices.Insert(a.out, a.pieces, f)
+	a.pieces++
+}
+
+// wholes is how many whole items are being sent.
+func (a *assemblies) wholes() int { return len(a.out) - a.pieces }
 
 // clip is ranges within 1 to n.
 func clip(ranges []dots.Range, n uint64) (clipped []dots.Range) {
@@ -73,6 +88,7 @@ func (m *Machine) sendFragments() {
 		f := m.frags.out[0]
 		if m.sendFragment(f) {
 			m.frags.out = m.frags.out[1:]
+			m.frags.pieces = max(m.frags.pieces-1, 0)
 		}
 	}
 }
@@ -107,7 +123,6 @@ type assembly struct {
 	bytes []byte
 	have  dots.Set // fragment indices + 1
 	from  *peer    // who sent the last fragment
-	at    time.Time
 	askAt time.Time
 	tries int
 }
@@ -124,6 +139,7 @@ func (m *Machine) takeFragment(p *peer, body []byte) error {
 		return wire.ErrValue
 	}
 	m.count.FragmentsIn++
+	p.fragmentAt = m.now
 	o := m.origin(f.Origin)
 	if o.coversAll(f.Dots) {
 		m.owe(p, f.AckFrom)
@@ -199,7 +215,7 @@ func (m *Machine) addFragment(a *assembly, p *peer, f *wire.Fragment) {
 		return
 	}
 	copy(a.bytes[uint64(f.Index)*uint64(f.Size):], f.Bytes)
-	a.from, a.at, a.tries = p, m.now, 0
+	a.from, a.tries = p, 0
 	// The next may be just behind; a hole, or silence after the last one seen, is asked for.
 	wait := nackRetryMin
 	if !a.have.IsPrefix() {
@@ -271,7 +287,7 @@ func (m *Machine) pollAssemblies() {
 			continue
 		}
 		if m.due(a.askAt) {
-			if a.tries >= assemblyTries {
+			if m.hopeless(a) {
 				m.count.FragmentDrops++
 				m.dropAssembly(a)
 				continue
@@ -281,6 +297,12 @@ func (m *Machine) pollAssemblies() {
 		next.add(a.askAt)
 	}
 	m.frags.next = next.at
+}
+
+// hopeless reports whether a was asked for often enough in vain. While its sender sends fragments at all, those of a may wait
+// behind them for as long as its pace takes.
+func (m *Machine) hopeless(a *assembly) bool {
+	return a.tries >= assemblyTries && m.now.Sub(a.from.fragmentAt) > assemblyStall
 }
 
 func (m *Machine) askForFragments(a *assembly) {
@@ -310,9 +332,13 @@ func (m *Machine) resendFragments(p *peer, w *wire.FragWant) {
 	k, _, known := m.table.LogKey(w.Origin, w.Seq)
 	var it wire.Item
 	it.Origin, it.Dots, it.Kind, it.Key = w.Origin, []uint64{w.Seq}, wire.KindState, k
-	if !known || m.anyOld(o, it.Dots) || !m.table.Load(k, &it.State) || len(m.frags.out) >= maxOutgoing ||
+	if !known || m.anyOld(o, it.Dots) || !m.table.Load(k, &it.State) ||
 		wire.FragmentID(m.encoder.AppendItem(nil, &it)) != w.ID {
 		m.collect(p, o, []dots.Range{{Lo: w.Seq, Hi: w.Seq}})
+		return
+	}
+	if m.frags.pieces >= maxPieces { // the whole would cost more: it is asked for the pieces again
+		m.count.RepairDenied++
 		return
 	}
 	m.fragmentOut(&it, p.dest(), true, w.Ranges)

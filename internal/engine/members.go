@@ -69,6 +69,7 @@ type peer struct {
 	multicasts lossMeter
 	lossOfOurs float64 // share of our multicast datagrams that it says it lost
 	lossAt     time.Time
+	fragmentAt time.Time // its last fragment of whatever came here
 	reported   time.Time // when it was told what we lost of its own
 	aside      aside
 	offset     offsetMeter

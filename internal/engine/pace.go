@@ -20,6 +20,12 @@ type pacer struct {
 	adaptAt  time.Time // when to follow the answers
 	losses   []float64 // answered, used again
 	slowAt   time.Time // when to follow full heartbeats, for want of answers
+
+	spent float64 // bytes since the group was told last
+	sent  float64 // bytes of the interval that the next answers tell of
+	full  bool    // that interval had enough datagrams for answers about it alone
+	trial trial   // of cutting
+	road  float64 // loss that cuts do not lower: the road's own
 }
 
 func (p *pacer) refill(now time.Time) {
@@ -33,7 +39,7 @@ func (p *pacer) refill(now time.Time) {
 	}
 }
 
-func (p *pacer) spend(n int) { p.tokens -= float64(n) }
+func (p *pacer) spend(n int) { p.tokens, p.spent = p.tokens-float64(n), p.spent+float64(n) }
 
 func (p *pacer) ready(now time.Time) bool {
 	p.refill(now)
@@ -48,13 +54,56 @@ func (p *pacer) readyAt(now time.Time) time.Time {
 	return now.Add(time.Duration(-p.tokens/p.rate*float64(time.Second)) + time.Microsecond)
 }
 
-// adapt follows a loss: cut at once, grow slowly.
+// trial remembers what was lost before a row of cuts.
+type trial struct {
+	cuts       int
+	loss, sent float64 // before the first
+}
+
+// adapt follows a loss: cut at once, grow slowly. Congestion ends with the cuts; a loss that stays what it was, though so much
+// less leaves, or at the slowest rate there is, is the road's own, and only more than that is congestion.
 func (p *pacer) adapt(loss float64, ceiling float64) {
-	if loss > paceLoss {
-		p.rate = max(p.rate*paceCut, ceiling*paceFloor)
+	if loss < p.road/2 {
+		p.road = 0
+	}
+	if loss <= p.bearable() {
+		p.trial = trial{}
+		p.rate = min(p.rate*(1+paceGain), ceiling)
 		return
 	}
-	p.rate = min(p.rate*(1+paceGain), ceiling)
+	floor := ceiling * paceFloor
+	if p.rate > floor {
+		p.try(loss)
+		p.rate = max(p.rate*paceCut, floor)
+		return
+	}
+	if loss <= paceSteady {
+		p.road = loss
+	}
+}
+
+// bearable is the loss up to which the rate grows.
+func (p *pacer) bearable() float64 {
+	if p.road == 0 {
+		return paceLoss
+	}
+	return paceLoss + 1.5*p.road
+}
+
+// try compares what is lost after a row of cuts with what was before. It says nothing where the changes do not fill the rate, or
+// where the measure reaches back to before the cuts.
+func (p *pacer) try(loss float64) {
+	t := &p.trial
+	if !p.full {
+		*t = trial{}
+		return
+	}
+	if t.cuts == 0 {
+		t.loss, t.sent = loss, p.sent
+	}
+	if t.cuts++; t.cuts > paceTrial && p.sent < t.sent/2 && loss >= 0.7*t.loss && loss <= paceSteady {
+		p.road, *t = loss, trial{}
+	}
 }
 
 // While much leaves, the group is told every paceInterval how much that was, and each receiver answers what share of it is
@@ -88,9 +137,10 @@ func (m *Machine) pollPace() {
 	p.beatAt = time.Time{}
 	if m.beat.sent-p.beatSent >= paceFrames { // else the heartbeats after data say enough
 		p.beatAt, p.adaptAt, p.asked = m.now.Add(paceInterval), m.now.Add(paceAnswer), m.now
+		p.sent, p.full = p.spent, m.beat.sent-p.beatSent >= lossSample
 		m.tailBeat()
 	}
-	p.beatSent = m.beat.sent
+	p.beatSent, p.spent = m.beat.sent, 0
 }
 
 // recoverPace lets a rate that was cut grow by what full heartbeats say, while too little leaves to ask for more.

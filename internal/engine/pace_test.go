@@ -76,3 +76,29 @@ func TestTheRateFindsTheBottleneckAndStaysThere(t *testing.T) {
 		})
 	}
 }
+
+// What ends with the cuts was congestion, on a road of any width, and the rate goes on finding it; what does not is the road's own
+// loss, and the rate stays above its floor.
+func TestOnlyLossThatCutsDoNotLowerIsTheRoadsOwn(t *testing.T) {
+	const ceiling = 125e6
+	for _, width := range []float64{5e6, 20e6, 60e6, 110e6} {
+		for _, own := range []float64{0, 0.05} {
+			p := pacer{rate: ceiling, full: true}
+			worst := 0.0
+			for step := range 400 {
+				loss := own + (1-own)*max(0, 1-width/p.rate)
+				if step >= 100 {
+					worst = max(worst, loss)
+				}
+				p.sent = p.rate / 5
+				p.adapt(loss, ceiling)
+			}
+			if own == 0 && p.road != 0 || worst > own+0.16 {
+				t.Errorf("%.0f MB/s, %v lost at any rate: %.2f lost, of which %.2f is taken for the road's own", width/1e6, own, worst, p.road)
+			}
+			if p.rate < 0.5*width {
+				t.Errorf("%.0f MB/s, %v lost at any rate: the rate is %.1f MB/s", width/1e6, own, p.rate/1e6)
+			}
+		}
+	}
+}

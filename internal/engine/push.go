@@ -130,7 +130,7 @@ func (m *Machine) pollPush() {
 	if len(m.push.queue) == 0 || !m.due(m.push.flushAt) {
 		return
 	}
-	for len(m.push.queue) > 0 && m.pace.ready(m.now) && len(m.frags.out) < maxOutgoing {
+	for len(m.push.queue) > 0 && m.pace.ready(m.now) && m.frags.wholes() < maxOutgoing {
 		m.pushFrame()
 	}
 	if len(m.push.queue) == 0 {

@@ -148,7 +148,7 @@ func (m *Machine) sendRepair(list []record.Dot, to destination) {
 			m.finish(to, frame)
 			begun = false
 		}
-		if sent > repairMaxBytes || !m.pace.ready(m.now) || len(m.frags.out) >= maxOutgoing {
+		if sent > repairMaxBytes || !m.pace.ready(m.now) || m.frags.wholes() >= maxOutgoing {
 			m.count.RepairDenied++
 			if to != group && m.worthPull(sent, i, len(groups)-i) {
 				m.tellToPull(&groups[i], to)

@@ -21,7 +21,8 @@ func (m *Machine) Sizes() []Size {
 		{"events", len(m.events), maxEvents},
 		{"writers that wait", len(m.acks.waiters), maxWaiters},
 		{"dots to repair", len(m.repair.wants), maxRepairWants},
-		{"items being sent in fragments", len(m.frags.out), maxOutgoing + 1}, // the last may be one that a push begins
+		{"items of which pieces are being sent", m.frags.pieces, maxPieces},
+		{"items being sent in fragments", m.frags.wholes(), maxOutgoing + 1}, // the last may be one that a push begins
 		{"items being assembled", len(m.frags.list), maxAssemblies},
 		{"items being assembled, by version", len(m.frags.open), maxAssemblies},
 		{"bytes being assembled", m.frags.held, maxAssembly},
