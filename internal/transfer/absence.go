@@ -1,7 +1,7 @@
 package transfer
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/table"
@@ -14,16 +14,24 @@ type Absence interface {
 	Gone(b *record.Birth) bool
 }
 
-// judge remembers what the donor sent since the cursor moved last, at most what it reads from its table at a time.
+// judge remembers what the donor sent since the cursor moved last, at most what it reads from its table at a time. It is
+// seldom asked, so it notes in plain rows, and looks things up only when it is.
 type judge struct {
 	absence Absence // nil: absence says nothing
-	sent    map[record.Key][]record.Version
+	names   []byte  // of what was sent, one behind the other
+	births  []sentBirth
+	sent    map[record.Key][]record.Version // the same; nil until something is looked up
+}
+
+// sentBirth is a birth that the donor sent, of the key whose name lies in names.
+type sentBirth struct {
+	from, to int
+	db       uint8
+	id       record.Version
 }
 
 // Judge makes absence count from here on: after the offer, before the first chunk, of a transfer that leaves no bucket out.
-func (k *Taker) Judge(a Absence) {
-	k.judge = judge{absence: a, sent: make(map[record.Key][]record.Version)}
-}
+func (k *Taker) Judge(a Absence) { k.judge = judge{absence: a} }
 
 // past is what a record of the donor is judged by.
 func (j *judge) past() table.Past {
@@ -35,15 +43,27 @@ func (j *judge) past() table.Past {
 
 // note remembers what came.
 func (j *judge) note(key record.Key, s *record.State) {
-	if j.absence == nil {
+	if j.absence == nil || len(s.Births) == 0 {
 		return
 	}
-	ids := make([]record.Version, len(s.Births))
+	from := len(j.names)
+	j.names = append(j.names, key.Name...)
 	for i := range s.Births {
-		ids[i] = s.Births[i].ID
+		j.births = append(j.births, sentBirth{from: from, to: len(j.names), db: key.DB, id: s.Births[i].ID})
 	}
-	key.Name = strings.Clone(key.Name)
-	j.sent[key] = ids
+}
+
+// came reports whether the donor sent the birth.
+func (j *judge) came(key record.Key, id record.Version) bool {
+	if j.sent == nil {
+		j.sent = make(map[record.Key][]record.Version, len(j.births))
+		names := string(j.names)
+		for _, b := range j.births {
+			k := record.Key{DB: b.db, Name: names[b.from:b.to]}
+			j.sent[k] = append(j.sent[k], b.id)
+		}
+	}
+	return slices.Contains(j.sent[key], id)
 }
 
 // close drops what is here between two cursors and did not come, where it ended there.
@@ -52,13 +72,8 @@ func (j *judge) close(t *table.Table, now int64, from, to uint64) (dropped int) 
 		return 0
 	}
 	dropped = t.DropAbsent(now, from, to, func(key record.Key, b *record.Birth) bool {
-		for _, id := range j.sent[key] {
-			if id == b.ID {
-				return false
-			}
-		}
-		return j.absence.Gone(b)
+		return !j.came(key, b.ID) && j.absence.Gone(b)
 	})
-	clear(j.sent)
+	j.names, j.births, j.sent = j.names[:0], j.births[:0], nil
 	return dropped
 }
