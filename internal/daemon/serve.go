@@ -58,7 +58,6 @@ func serve(ctx context.Context, cli *CLI, host Host) error {
 		}
 		return err
 	}
-	joined()
 	return d.run(ctx)
 }
 

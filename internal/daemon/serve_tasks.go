@@ -24,6 +24,7 @@ func (t *nodeTask) Run(ctx context.Context) error {
 	n := t.d.node.Load()
 	if n.WaitSynced(ctx) == nil {
 		close(t.ready)
+		joined()
 	}
 	<-ctx.Done()
 	t.d.log.Info("leaving: no more writes; waiting for the peers to have all of this node's changes")
