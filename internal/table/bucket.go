@@ -86,7 +86,7 @@ func (b *bucket) indexOf(hash uint64, p *packed) int {
 // insert gives p a slot. Slots grow by an eighth when five sixths of them are in use.
 func (b *bucket) insert(hash uint64, p *packed) (at int) {
 	switch n := int(b.n.Load()); {
-	case n == 0:
+	case n == 0 && b.homes == 0:
 		b.resize(1)
 	case n == few && b.homes == 1:
 		b.resize(minSlots)
@@ -130,6 +130,13 @@ func (b *bucket) removeAt(i int) {
 		b.resize(1)
 	case n > few && n < int(b.homes)/3 && b.homes > minSlots:
 		b.resize(max(b.homes/2, minSlots))
+	}
+}
+
+// expect makes room in an empty bucket for about n entries: transfers fill one bucket after the other.
+func (b *bucket) expect(n int) {
+	if b.n.Load() == 0 && n > few {
+		b.resize(uint32(max(n*5/4, minSlots)))
 	}
 }
 

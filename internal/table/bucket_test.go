@@ -59,3 +59,24 @@ func checkBucket(t *rapid.T, b *bucket, held map[uint64]*packed) {
 		t.Fatalf("%d entries, %d slots outside the bucket, inside %v", n, b.homes, b.own)
 	}
 }
+
+func TestATransferFillsABucketWithoutLayingItOutAgain(t *testing.T) {
+	full, next := new(bucket), new(bucket)
+	for i := range 200 {
+		full.insert(uint64(i)<<40, new(packed))
+	}
+	next.expect(int(full.n.Load()))
+	slots := cap(next.slots)
+	for i := range 200 {
+		next.insert(uint64(i)<<44, new(packed))
+	}
+	if cap(next.slots) != slots {
+		t.Errorf("%d slots, then %d", slots, cap(next.slots))
+	}
+	for i := range 200 {
+		next.removeAt(next.seek(uint64(i) << 44))
+	}
+	if next.slots != nil || next.homes != 0 {
+		t.Error("an empty bucket keeps its slots")
+	}
+}

@@ -73,6 +73,7 @@ func (o *op) merge(in *record.State) Outcome {
 	fresh := o.e == nil
 	if fresh {
 		o.place()
+		o.expect()
 	}
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
@@ -89,6 +90,14 @@ func (o *op) merge(in *record.State) Outcome {
 		return Incomplete
 	}
 	return Applied
+}
+
+// expect makes room in an empty bucket for what the one before it holds. The hash spreads keys evenly, so one is empty beside a
+// full one only while a transfer fills them in order.
+func (o *op) expect() {
+	if i := o.hash >> (64 - bucketBits); i > 0 && o.b.homes == 0 {
+		o.b.expect(int(o.t.buckets[i-1].n.Load()))
+	}
 }
 
 // hasRoom reports whether in fits under the limit for remote records. Only near the limit it looks closely.
