@@ -161,6 +161,7 @@ var metricHelp = map[string]string{
 	"Conflated":             "Changes of this node superseded before they were sent.",
 	"FragmentDrops":         "Fragments of large values dropped.",
 	"NacksOut":              "Requests for missing changes sent.",
+	"GapsPulled":            "Transfers asked for because no repair came: unicast datagrams may be shut out.",
 	"NacksIn":               "Requests for missing changes received.",
 	"RepairsOut":            "Changes sent again.",
 	"RepairsIn":             "Changes received again.",

@@ -9,6 +9,7 @@ const (
 	nackJitterMax   = time.Millisecond
 	nackRetryMin    = 2 * time.Millisecond
 	nackRetryMax    = 128 * time.Millisecond
+	gapPatience     = 2 * time.Second  // a dot asked for in vain for so long is pulled over a stream
 	nackOriginMax   = 2                // tries at the origin before any holder is asked
 	repairDelay     = time.Millisecond // between answers: the first request is answered at once, those after it together
 	repairGroup     = 3                // requesters of one dot from which its repair is multicast

@@ -20,6 +20,7 @@ type Counters struct {
 	FragmentsIn       uint64
 	FragmentDrops     uint64 // no room to assemble, or of another version
 	NacksOut, NacksIn uint64
+	GapsPulled        uint64 // transfers asked for because no repair came
 	RepairsOut        uint64 // items sent again
 	RepairsIn         uint64
 	RepairDenied      uint64 // beyond a requester's budget

@@ -26,7 +26,7 @@ func (m *Machine) endGap(o *origin) {
 	if o.nackAt.IsZero() {
 		return
 	}
-	o.nackAt, o.tries = time.Time{}, 0
+	o.nackAt, o.tries, o.stuckAt = time.Time{}, 0, time.Time{}
 	for i, g := range m.gapped {
 		if g == o {
 			m.gapped = append(m.gapped[:i], m.gapped[i+1:]...)
@@ -92,6 +92,10 @@ func (m *Machine) askForGap(o *origin, asks []ask) []ask {
 		m.pullFrom(holder)
 		return asks
 	}
+	if m.inVain(o, ranges[0].Lo) {
+		m.count.GapsPulled++
+		m.pullFrom(holder)
+	}
 	for i := range asks {
 		if asks[i].to == holder && len(asks[i].nack.Wants) < wire.MaxWants && fits(&asks[i].nack, len(ranges)) {
 			asks[i].nack.Wants = append(asks[i].nack.Wants, wire.Want{Origin: o.ref, Ranges: ranges})
@@ -99,6 +103,20 @@ func (m *Machine) askForGap(o *origin, asks []ask) []ask {
 		}
 	}
 	return append(asks, ask{holder, wire.Nack{Wants: []wire.Want{{Origin: o.ref, Ranges: ranges}}}})
+}
+
+// inVain reports, once in gapPatience, that repairs do not come: neither datagrams from one node to another nor those back
+// are sure to pass although others do, as behind a firewall that lets the group through. A stream may pass.
+func (m *Machine) inVain(o *origin, first uint64) bool {
+	if o.stuck != first || o.stuckAt.IsZero() {
+		o.stuck, o.stuckAt = first, m.now
+		return false
+	}
+	if m.now.Sub(o.stuckAt) < gapPatience {
+		return false
+	}
+	o.stuckAt = m.now
+	return true
 }
 
 // fits keeps a NACK within one frame: an origin costs 28 bytes, a range at most 20.

@@ -19,6 +19,8 @@ type origin struct {
 
 	nackAt   time.Time // zero: nothing to ask for
 	tries    int       // since the last progress
+	stuck    uint64    // the first dot asked for lately
+	stuckAt  time.Time // since when it is asked for
 	fetchTo  uint64    // a fetch under way brings the dots up to here
 	setHash  uint64    // of held, computed at hashedAt dots
 	hashedAt uint64
