@@ -103,9 +103,6 @@ func resp(b []byte, args ...string) []byte {
 // rss is what the process holds of the machine's memory, in bytes.
 func (s *server) rss(tb testing.TB) int64 { return status(tb, s.PID(), "VmRSS:") }
 
-// peak is the most that it ever held.
-func (s *server) peak(tb testing.TB) int64 { return status(tb, s.PID(), "VmHWM:") }
-
 func status(tb testing.TB, pid int, field string) int64 {
 	tb.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

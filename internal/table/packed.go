@@ -141,7 +141,7 @@ func (e *entry) fill(b []byte, h *packed, meta []byte) {
 		b = append(append(b, v.Owner...), v.Bytes...)
 	}
 	if h.flags&hasMore != 0 {
-		b = appendMore(b, e.state.Births[1:])
+		appendMore(b, e.state.Births[1:]) // within b's capacity
 	}
 	e.packed, e.name = p, p.text(at, len(e.name))
 }

@@ -112,7 +112,6 @@ type load struct {
 	up    atomic.Pointer[member]
 	mu    sync.Mutex
 	acked []string
-	tried int
 }
 
 // run returns a function that ends it.

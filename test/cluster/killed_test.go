@@ -83,7 +83,7 @@ func (k *killing) round(b *testbed, nodes []*member, at int) bool {
 	var seq uint64
 	logout := k.rounds%4 == 3
 	if logout {
-		seq = writer.put(name, "to be logged out")
+		writer.put(name, "to be logged out")
 		b.allRead(nodes, name, "to be logged out")
 		res, err := writer.Table().Destroy(now(), key(name), true)
 		if err != nil {
