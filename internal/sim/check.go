@@ -196,7 +196,8 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 		case had.latest+2*maxSkew.Milliseconds() <= now:
 			h.expired[n.global(id)] = true
 			delete(was.births, id)
-		case id.At <= max(was.tomb, was.hold, floor), crowded(s), h.collected(id.At, now), n.expiredElsewhere(h, id):
+		case id.At <= max(was.tomb, was.hold, floor), crowded(s), h.collected(id.At, now), n.expiredElsewhere(h, id),
+			n.destroyedElsewhere(k, h, id):
 			delete(was.births, id)
 		default:
 			n.broken("promise 2", k, "forgets birth %v, promised until %d, at %d", id, had.latest, n.clusterMillis())
@@ -208,6 +209,16 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 // expiredElsewhere reports whether some node forgot an old birth at its end: after a long separation that is an end for all.
 func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
 	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis()
+}
+
+// destroyedElsewhere reports whether an old birth lies under a tombstone, or a floor of its database, that somebody made. It may be
+// judged absent before this node holds what ended it: a transfer that judges brings the floor with a later bucket.
+func (n *Node) destroyedElsewhere(k record.Key, h *history, id record.Version) bool {
+	if id.At.Millis()+n.table.Keep().Milliseconds() > n.clusterMillis() {
+		return false
+	}
+	floors := n.world.ledger.of(record.FloorKey(k.DB))
+	return h.kills(id.At, h.births[n.global(id)].weak) || floors.kills(id.At, false)
 }
 
 func holdsBirth(s *record.State, id record.Version) bool {

@@ -105,6 +105,16 @@ func (h *history) collected(id hlc.Stamp, now int64) bool {
 	return false
 }
 
+// kills reports whether a tombstone was made that what was born at id lies under.
+func (h *history) kills(id hlc.Stamp, weak bool) bool {
+	for i := range h.tombs {
+		if t := &h.tombs[i]; id <= t.At || weak && id <= t.Hold {
+			return true
+		}
+	}
+	return false
+}
+
 // global is the version in the observer's terms.
 func (n *Node) global(v record.Version) record.Version {
 	v.By = n.globalRef(v.By)
