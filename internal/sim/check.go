@@ -197,7 +197,7 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 			h.expired[n.global(id)] = true
 			delete(was.births, id)
 		case id.At <= max(was.tomb, was.hold, floor), crowded(s), h.collected(id.At, now), n.expiredElsewhere(h, id),
-			n.destroyedElsewhere(k, h, id):
+			n.flushedElsewhere(k, id):
 			delete(was.births, id)
 		default:
 			n.broken("promise 2", k, "forgets birth %v, promised until %d, at %d", id, had.latest, n.clusterMillis())
@@ -211,14 +211,11 @@ func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
 	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis()
 }
 
-// destroyedElsewhere reports whether an old birth lies under a tombstone, or a floor of its database, that somebody made. It may be
-// judged absent before this node holds what ended it: a transfer that judges brings the floor with a later bucket.
-func (n *Node) destroyedElsewhere(k record.Key, h *history, id record.Version) bool {
-	if id.At.Millis()+n.table.Keep().Milliseconds() > n.clusterMillis() {
-		return false
-	}
-	floors := n.world.ledger.of(record.FloorKey(k.DB))
-	return h.kills(id.At, h.births[n.global(id)].weak) || floors.kills(id.At, false)
+// flushedElsewhere reports whether an old birth lies under a floor of its database that somebody made. It may be judged absent before
+// this node holds that floor, which a transfer brings with a later bucket. (A tombstone comes with its key, and is merged first.)
+func (n *Node) flushedElsewhere(k record.Key, id record.Version) bool {
+	return id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() &&
+		n.world.ledger.of(record.FloorKey(k.DB)).kills(id.At)
 }
 
 func holdsBirth(s *record.State, id record.Version) bool {

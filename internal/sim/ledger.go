@@ -105,10 +105,10 @@ func (h *history) collected(id hlc.Stamp, now int64) bool {
 	return false
 }
 
-// kills reports whether a tombstone was made that what was born at id lies under.
-func (h *history) kills(id hlc.Stamp, weak bool) bool {
+// kills reports whether a tombstone was made that what was born at id lies under, whatever holds add.
+func (h *history) kills(id hlc.Stamp) bool {
 	for i := range h.tombs {
-		if t := &h.tombs[i]; id <= t.At || weak && id <= t.Hold {
+		if id <= h.tombs[i].At {
 			return true
 		}
 	}
