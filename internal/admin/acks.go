@@ -68,7 +68,7 @@ func counted(peers int) string {
 func (r *Reading) ackFindings() (list []Finding) {
 	if h := &r.Acks; !h.Since.IsZero() && r.syncedPeers() > 0 {
 		list = append(list, Finding{"acks", fmt.Sprintf(
-			"For %s, writes have returned before --ack %s peers had confirmed them (%s of %s in the last minute): were this node to die at once, they could be lost. See below which peer is slow, overloaded or unreachable.",
+			"For %s, writes have returned before --ack %s peers had confirmed them (%s of %s in the last minute): were this node to die at once, they could be lost. A peer is slow, overloaded or unreachable: the table of sessioncast status shows which.",
 			Ago(r.At.Sub(h.Since)), r.Ack, Thousands(h.Minute.Unconfirmed), Thousands(h.Minute.Waited))})
 	}
 	return list

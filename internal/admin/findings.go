@@ -111,8 +111,16 @@ func aboutSelf(m *engine.Member) []Finding {
 		return nil
 	}
 	return []Finding{{"late", fmt.Sprintf(
-		"This node ran late by up to %s within the last seconds, and gives its peers %d times the usual time to answer: it, or its host, is overloaded.",
-		Ago(m.Late), m.Stretch)}}
+		"This node ran late by up to %s within the last seconds%s: it, or its host, is overloaded.",
+		Ago(m.Late), patience(m.Stretch))}}
+}
+
+// patience words the time given to peers where it is longer than usual.
+func patience(stretch int) string {
+	if stretch <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(", and gives its peers %d times the usual time to answer", stretch)
 }
 
 func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
@@ -139,7 +147,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
 		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
 	case m.Loss > lossWarn:
-		add("loss", "%s of %s's datagrams did not arrive here lately, and were repaired: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
+		add("loss", "%s of %s's datagrams did not arrive here lately, and had to be asked for again: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}
 	if m.Deaf && m.State == wire.Synced {
 		add("unanswering", "%s confirms no writes of this node, though it lives: it is overloaded, stopped or full, or nothing of this node arrives there. No write waits for it until it answers again.", name)

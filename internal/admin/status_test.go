@@ -72,6 +72,7 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"one-way web-2", func(r *Reading) { r.Members[1].HearsUs = false }, "web-2 does not hear this node's multicast"},
 		{"loss web-2", func(r *Reading) { r.Members[1].Loss = 0.3 }, "30 % of web-2's datagrams"},
 		{"slow web-2", func(r *Reading) { r.Members[1].Aside = true }, "web-2 receives far worse than the others"},
+		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 700*time.Millisecond, 1 }, "This node ran late by up to 700 ms within the last seconds: it, or its host"},
 		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 700*time.Millisecond, 3 }, "This node ran late by up to 700 ms within the last seconds, and gives its peers 3 times"},
 		{"deaf web-2", func(r *Reading) { r.Members[1].ViaOthers, r.Members[1].Multicast = true, false }, "Nothing of web-2 arrives here"},
 		{"no-multicast web-2", func(r *Reading) { r.Members[1].Loss, r.Members[1].Multicast = 0.9, false }, "only unicast"},

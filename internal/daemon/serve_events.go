@@ -192,6 +192,9 @@ func (d *daemon) reportMember(e *engine.Event) {
 	attrs := []any{"peer", peerName(&e.Member), "address", e.Addr}
 	switch e.State {
 	case wire.Synced:
+		if before == wire.Suspect || before == wire.Dead { // what it said before its silence is old
+			break
+		}
 		attrs = append(attrs, "sessions", e.Member.Sessions)
 	case wire.Suspect, wire.Dead:
 		if !e.Member.Left {

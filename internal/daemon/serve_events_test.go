@@ -67,6 +67,9 @@ func TestAPeersLifeIsTold(t *testing.T) {
 				if !strings.HasPrefix(line, c.want[i]) || !strings.Contains(line, "peer=web-2 address=10.0.1.5:4000") {
 					t.Errorf("line %d: %s, want %s", i, line, c.want[i])
 				}
+				if again := strings.Contains(line, "again"); again && strings.Contains(line, "sessions=") {
+					t.Errorf("line %d tells how many sessions it had before its silence: %s", i, line)
+				}
 			}
 		})
 	}

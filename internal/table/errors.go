@@ -13,7 +13,7 @@ var (
 	ErrTooLarge   = errors.New("the value or its owner label is too large")
 	ErrKeyTooLong = errors.New("the session key is too long or names no database")
 	ErrClock      = errors.New("this node's clock is too far ahead of its peers'")
-	ErrClosed     = errors.New("this node is leaving and takes no writes")
+	ErrClosed     = errors.New("this node is closed or leaving its cluster")
 )
 
 // Why a node's clock keeps it from writing; each of them is an ErrClock.
