@@ -48,8 +48,8 @@ func wanted(w *WaitCmd) string {
 	return text
 }
 
-// enough counts this node and the peers that are heard. A node that has not the others' sessions itself counts nobody as
-// synced: it may not know all there are.
+// enough counts this node and the peers that are heard. A node that has not the others' sessions itself, or has no
+// room for all of them, counts nobody as synced: it may not know all there are.
 func enough(s *admin.Status, members int, synced bool) bool {
 	n := 0
 	for _, m := range s.Members {
@@ -57,5 +57,5 @@ func enough(s *admin.Status, members int, synced bool) bool {
 			n++
 		}
 	}
-	return n >= members && (s.State == "synced" || !synced)
+	return n >= members && (s.State == "synced" && s.Ready || !synced)
 }

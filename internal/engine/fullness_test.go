@@ -74,6 +74,25 @@ func TestNewSessionsAreRefusedWhereMostMembersAreNearlyFull(t *testing.T) {
 	b.want("new", "1")
 }
 
+// A donor without room for all may lack some: whoever joins asks it last.
+func TestAFullPeerIsAskedForItsStateLast(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	m := b.nodes[0].m
+	first := m.donor(nil)
+	if first == nil {
+		t.Fatal("no donor")
+	}
+	first.fullPct = 109
+	other := m.donor(nil)
+	if other == nil || other == first {
+		t.Fatalf("the full peer is the donor while another is there: %v", other)
+	}
+	if last := m.donor([]*peer{other}); last != first {
+		t.Errorf("with no other the full one gives: %v", last)
+	}
+}
+
 // "remote records are accepted to 110 %, beyond that the node is unready, leaves the fingerprint comparison, and pulls later"
 func TestAFullNodeLeavesTheComparisonAndPullsWhenThereIsRoom(t *testing.T) {
 	for n, limit := range map[int]int64{250: 400_000, ringDots + 500: 5_000_000} { // asked for one by one, and pulled over a stream

@@ -105,7 +105,7 @@ func (m *Machine) sendHello() {
 	}
 }
 
-// takeHello answers a call: at once when synced, later otherwise, so that the fastest greeting is of use.
+// takeHello answers a call: at once when synced and nothing found no room, later otherwise, so that the fastest greeting is of use.
 func (m *Machine) takeHello(p *peer, body []byte) error {
 	var h wire.Hello
 	t, err := m.decoder.Hello(body, p.ref, &h)
@@ -122,7 +122,7 @@ func (m *Machine) takeHello(p *peer, body []byte) error {
 // scheduleGreet owes p a greeting; several calls in a row cost one.
 func (m *Machine) scheduleGreet(p *peer) {
 	at := m.now
-	if m.State() != wire.Synced {
+	if m.State() != wire.Synced || !m.full.since.IsZero() {
 		at = m.now.Add(greetBusy)
 	}
 	if p.greetAt.IsZero() || at.Before(p.greetAt) {
@@ -158,18 +158,23 @@ func (m *Machine) takeGreet(p *peer, body []byte) error {
 	return nil
 }
 
-// donor is the first synced peer in the order of their proof, which is the order of their answers; one that is about to
-// leave if there is no other.
+// donor is the first synced peer in the order of their proof, which is the order of their answers; one that is so full that it
+// may lack what found no room there if there is no other, and then one that is about to leave.
 func (m *Machine) donor(tried []*peer) *peer {
-	var leaving *peer
+	var full, leaving *peer
 	for _, p := range m.members.list {
 		switch {
 		case slices.Contains(tried, p):
-		case p.state == wire.Synced:
+		case p.state == wire.Synced && p.fullPct < relievedPercent:
 			return p
+		case p.state == wire.Synced && full == nil:
+			full = p
 		case p.state == wire.Leaving && leaving == nil:
 			leaving = p
 		}
+	}
+	if full != nil {
+		return full
 	}
 	return leaving
 }
