@@ -93,8 +93,7 @@ func (m *Machine) askForGap(o *origin, asks []ask) []ask {
 		return asks
 	}
 	if m.inVain(o, ranges[0].Lo) {
-		m.count.GapsPulled++
-		m.pullFrom(holder)
+		m.pullBeside(holder)
 	}
 	for i := range asks {
 		if asks[i].to == holder && len(asks[i].nack.Wants) < wire.MaxWants && fits(&asks[i].nack, len(ranges)) {
@@ -117,6 +116,21 @@ func (m *Machine) inVain(o *origin, first uint64) bool {
 	}
 	o.stuckAt = m.now
 	return true
+}
+
+// pullBeside pulls from holder and goes on asking for repairs meanwhile: nobody knows which way is open, and the faster.
+func (m *Machine) pullBeside(holder *peer) {
+	was := m.join.lastID
+	m.pullFrom(holder)
+	if m.join.lastID == was {
+		return
+	}
+	m.count.GapsPulled++
+	for _, o := range m.known {
+		if o != nil {
+			o.fetchTo = 0
+		}
+	}
 }
 
 // fits keeps a NACK within one frame: an origin costs 28 bytes, a range at most 20.

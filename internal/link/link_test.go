@@ -311,6 +311,9 @@ func TestWithoutTheGroupUnicastWorksAndTheGroupsPortStaysFree(t *testing.T) {
 			if use == "v6" && !hasLoopbackV6() {
 				t.Skip("SKIPPED: no ::1 here")
 			}
+			if use == "v6" {
+				c.Address, c.Group = netip.IPv6Loopback(), netip.MustParseAddr("ff15::77:1")
+			}
 			a, b := start(t, c), start(t, c)
 			a.send(t, Datagram{Data: []byte("x"), To: b.Addr()}, Datagram{Data: []byte("y"), To: b.Addr()})
 			eventually(t, "both arrive", func() bool { _, n := b.counts(); return n == 2 })
