@@ -28,10 +28,12 @@ check:
 	GOOS=windows $(GO) vet . ./internal/link ./internal/stream ./internal/node ./internal/resp ./internal/daemon ./cmd/sessioncast
 	$(TOOL) staticcheck ./...
 
-# The binary is built once and handed to the tests that run it. The model is one goroutine, which the race detector only slows down.
+# The binary is built once and handed to the tests that run it. The model and the simulation are one goroutine, which the race
+# detector only slows down; whole nodes that move much are run without it after all others, one package at a time.
+unit: export SCTEST_BINARY = $(CURDIR)/bin/sessioncast
 unit: build
-	SCTEST_BINARY=$(CURDIR)/bin/sessioncast $(GO) test -race -shuffle=on -timeout 30m $$($(GO) list ./... | grep -v /internal/model$$)
-	$(GO) test ./internal/model
+	$(GO) test -race -shuffle=on -timeout 30m $$($(GO) list ./... | grep -Ev '/internal/(model|sim)$$')
+	$(GO) test -shuffle=on -timeout 30m -p 1 ./internal/model ./internal/sim ./test/cluster
 
 # A short draw of the simulation that says what it covered.
 draw:

@@ -21,7 +21,7 @@ const maxHosts = 4
 type body struct {
 	name string
 	run  func(*testbed)
-	once bool // over IPv4 only: what it shows does not depend on the family, and takes its time
+	once bool // over IPv4 only: what it shows does not depend on the family, and it moves much or takes its time
 	long bool // in virtual time only
 }
 

@@ -2,5 +2,8 @@
 
 package cluster
 
-// healSessions is fewer than the aim's under the race detector, which makes everything ten times as slow.
+// raced: the race detector is on, which makes everything ten times as slow.
+const raced = true
+
+// healSessions is fewer than the aim's.
 const healSessions = 10_000
