@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -254,23 +255,26 @@ func (n *Net) Block(i int, from ...int) {
 // Unblock ends every Block of host i.
 func (n *Net) Unblock(i int) {
 	n.t.Helper()
-	n.rules[i].blocked = nil
-	n.apply(i)
+	if n.rules[i].blocked != nil {
+		n.rules[i].blocked = nil
+		n.apply(i)
+	}
 }
 
 // Partition cuts between the given hosts and all others, both ways. Unblock every host to heal.
 func (n *Net) Partition(group ...int) {
 	n.t.Helper()
-	in := map[int]bool{}
-	for _, i := range group {
-		in[i] = true
-	}
+	var rest []int
 	for i := range n.hosts {
-		for k := range n.hosts {
-			if in[i] != in[k] {
-				n.Block(i, k)
-			}
+		if !slices.Contains(group, i) {
+			rest = append(rest, i)
 		}
+	}
+	for _, i := range group { // first, since the shorter list is cut sooner
+		n.Block(i, rest...)
+	}
+	for _, i := range rest {
+		n.Block(i, group...)
 	}
 }
 
