@@ -22,7 +22,8 @@ type bench struct {
 	drop  func(from, to int, typ wire.Type, f Frame) bool
 	mode  Mode // of nodes that start
 
-	noStreams bool // every fetch fails
+	noStreams    bool // every fetch fails
+	stuckStreams bool // every fetch goes on for ever
 }
 
 type benchNode struct {
@@ -141,7 +142,7 @@ func (b *bench) transfer(n *benchNode, f Fetch) {
 		return
 	}
 	for _, d := range b.nodes {
-		if d.addr != f.To {
+		if d.addr != f.To || b.stuckStreams {
 			continue
 		}
 		var offer []wire.Vector

@@ -57,6 +57,7 @@ const (
 	challengeMax = 5 * time.Second
 	leaveWait    = 2 * time.Second
 	leaveFrames  = 3
+	lossPatience = 3 * time.Second // for what a donor offered and did not give to come from others
 
 	paceInterval = 200 * time.Millisecond
 	paceCut      = 0.7
@@ -112,6 +113,7 @@ const (
 	maxOutgoing     = 16        // items being sent in fragments, besides
 	maxPieces       = 64        // items of which pieces are sent again
 	maxSpareDirty   = 1024
+	maxGiving       = 512 // transfers from this node that it waits for as it leaves; streams are limited to as many
 	assemblyTries   = 8
 	assemblyStall   = 250 * time.Millisecond
 	otherKeySources = 64          // addresses remembered as having another key

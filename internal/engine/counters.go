@@ -47,6 +47,8 @@ type Counters struct {
 	WatchersDenied    uint64 // too many watch this node
 	FetchesStarted    uint64
 	FetchesFailed     uint64
+	GivesUncounted    uint64 // transfers from this node beyond those that it waits for as it leaves
+	JoinsIncomplete   uint64 // times that this node was synced without all that its donors had offered
 	Divergences       uint64
 	OriginsForgotten  uint64 // runs of nodes so long ago that their intervals are not kept
 	EndedElsewhere    uint64 // births dropped: they ended in another part, during a long separation

@@ -40,6 +40,7 @@ func (m *Machine) pollHeart() {
 		m.fullBeat()
 		m.tryDeaf()
 		m.weighMemory()
+		m.weighOwed()
 		return
 	}
 	if !m.due(h.tailAt) {

@@ -32,8 +32,8 @@ type Config struct {
 // AckAll asks every live synced peer.
 const AckAll = 1 << 20
 
-// Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, WatchBroken,
-// LinkChanged, PayloadLimit, OwnAddress, Seeds, NewIncarnation or Leave.
+// Input is one thing that happened: a Datagram, Wrote, Await, FetchStarted, FetchProgress, FetchDone, GiveStarted, GiveEnded,
+// WatchBroken, LinkChanged, PayloadLimit, OwnAddress, Seeds, NewIncarnation or Leave.
 type Input interface{ input() }
 
 // Datagram arrived on one of the sockets. Step decrypts Data in place and keeps nothing of it.
@@ -78,6 +78,15 @@ type FetchDone struct {
 	Err     error
 }
 
+// GiveStarted reports that Taker began to fetch state from this node; ID is the caller's, and of this transfer alone.
+type GiveStarted struct {
+	ID    uint64
+	Taker record.Origin
+}
+
+// GiveEnded reports that the transfer is over: all was sent, or the connection is gone.
+type GiveEnded struct{ ID uint64 }
+
 // LinkChanged says that the sockets work again after an interruption: announce yourself anew.
 type LinkChanged struct{}
 
@@ -90,7 +99,8 @@ type OwnAddress struct{ Addr netip.AddrPort }
 // Seeds tells where other nodes may be found without multicast, in place of what was told before.
 type Seeds struct{ Addrs []netip.AddrPort }
 
-// Leave starts the drain: an EventLeft follows when all peers hold the last dot, within two seconds.
+// Leave starts the drain: an EventLeft follows when all peers hold the last dot, and nobody is left who can get sessions from here
+// only; after two seconds in any case, with an EventHurried before.
 type Leave struct{}
 
 func (Datagram) input()      {}
@@ -99,6 +109,8 @@ func (Await) input()         {}
 func (FetchStarted) input()  {}
 func (FetchProgress) input() {}
 func (FetchDone) input()     {}
+func (GiveStarted) input()   {}
+func (GiveEnded) input()     {}
 func (LinkChanged) input()   {}
 func (PayloadLimit) input()  {}
 func (Leave) input()         {}
@@ -168,6 +180,9 @@ const (
 	EventNoCopies                        // Member hears our multicast again, and gets no more copies
 	EventCloned                          // another run, from Addr where known, has this node's incarnation; it takes a new one
 	EventEnded                           // Sessions were dropped: they ended in Member's part of the cluster, during a long separation
+	EventHurried                         // the drain is over before it was complete: Behind peers, and Takers, lack something
+	EventIncomplete                      // this node is synced without Missing dots, about Sessions, that Member offered and did not give
+	EventRegained                        // ... and has them now
 )
 
 // Event is something an operator may want to know.
@@ -177,7 +192,10 @@ type Event struct {
 	State  wire.MemberState
 	Addr   netip.AddrPort
 
-	Sessions int // of an EventEnded
+	Sessions int    // of an EventEnded, EventIncomplete
+	Missing  uint64 // of an EventIncomplete
+	Behind   int    // of an EventHurried: synced peers that had not confirmed the last change,
+	Takers   int    // and nodes that could get the rest of the sessions from this one only
 }
 
 // Member is what this node knows of a member of the cluster.

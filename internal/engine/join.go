@@ -84,9 +84,20 @@ func (m *Machine) pollJoin() {
 	if donor := m.donor(nil); donor != nil {
 		m.startFetch(&fetch{donor: donor, compare: m.table.Bytes() > 0})
 	} else if m.now.Sub(j.started) >= joinWait {
-		j.solo = true
-		m.becomeSynced()
+		m.goAlone()
 	}
+}
+
+// goAlone makes a node synced that nobody can give anything, unless who may is merely silent.
+func (m *Machine) goAlone() {
+	j := &m.join
+	if m.mayComeBack() {
+		j.retryAt = m.now.Add(fetchRetryMin)
+		return
+	}
+	j.solo = true
+	m.becomeSynced()
+	m.settleOwed(true)
 }
 
 // sendHello calls, at first quickly, then slowly for as long as nobody is there or nobody was synced.
@@ -158,14 +169,14 @@ func (m *Machine) takeGreet(p *peer, body []byte) error {
 	return nil
 }
 
-// donor is the first synced peer in the order of their proof, which is the order of their answers; one that is so full that it
-// may lack what found no room there if there is no other, and then one that is about to leave.
+// donor is the first synced peer in the order of their proof, which is the order of their answers; if there is no other, one that
+// is about to leave, and then one so full that it may lack what found no room there.
 func (m *Machine) donor(tried []*peer) *peer {
 	var full, leaving *peer
 	for _, p := range m.members.list {
 		switch {
 		case slices.Contains(tried, p):
-		case p.state == wire.Synced && p.fullPct < relievedPercent:
+		case p.state == wire.Synced && p.roomy():
 			return p
 		case p.state == wire.Synced && full == nil:
 			full = p
@@ -173,10 +184,10 @@ func (m *Machine) donor(tried []*peer) *peer {
 			leaving = p
 		}
 	}
-	if full != nil {
-		return full
+	if leaving != nil {
+		return leaving
 	}
-	return leaving
+	return full
 }
 
 // pullFrom catches up by a transfer of what differs.
@@ -219,6 +230,7 @@ func (m *Machine) takeOffer(in FetchStarted) {
 		return
 	}
 	m.adoptMarks(in.Marks)
+	m.noteOffer(in.Offer)
 	if f.donors == 0 {
 		f.judged = m.makesUp(in.Offer)
 		if f.judged && f.compare { // only who sends all shows what it lacks
@@ -274,6 +286,7 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 		return
 	}
 	m.count.FetchesFailed++
+	m.noteBroken(f)
 	if in.NoRoom {
 		m.full.refused(m.now)
 	}
@@ -316,6 +329,7 @@ func (m *Machine) completeFetch(f *fetch) {
 	m.join.solo = false
 	if m.join.state == wire.Joining {
 		m.becomeSynced()
+		m.settleOwed(false)
 	}
 	m.beat.fullNow(m.now)
 }

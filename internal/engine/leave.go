@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-// leaving is the drain: wait until the peers hold the last dot, then say goodbye.
+// leaving is the drain: wait until the peers hold the last dot and nobody needs this node's sessions any more, then say goodbye.
 type leaving struct {
 	started bool
 	at      time.Time // when to look again; zero before the start and after the end
@@ -32,9 +32,12 @@ func (m *Machine) pollLeave() {
 	if !m.due(l.at) {
 		return
 	}
-	if l.said == 0 && m.now.Before(l.until) && !m.drained() {
-		l.at = m.now.Add(goodbyeInterval)
-		return
+	if l.said == 0 && !(m.drained() && m.takers() == 0) {
+		if m.now.Before(l.until) {
+			l.at = m.now.Add(goodbyeInterval)
+			return
+		}
+		m.tellHurry()
 	}
 	if l.said == leaveFrames {
 		l.at = time.Time{}
@@ -44,6 +47,11 @@ func (m *Machine) pollLeave() {
 	l.said++
 	l.at = m.now.Add(goodbyeInterval)
 	m.finish(group, m.encoder.AppendLeave(m.begin(wire.TypeLeave, group), m.stamp(), &wire.Leave{High: m.sent()}))
+}
+
+func (m *Machine) tellHurry() {
+	h := m.heldBy(m.push.high)
+	m.event(Event{Kind: EventHurried, Behind: h.peers - h.held, Takers: m.takers()})
 }
 
 // drained reports whether everything left and every synced peer confirmed it.

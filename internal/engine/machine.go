@@ -62,6 +62,8 @@ type Machine struct {
 	pace    pacer
 	asides  asides
 	leave   leaving
+	giving  []giving
+	owed    owed
 	clone   clone
 	control []controlFrame
 	events  []Event
@@ -140,6 +142,10 @@ func (m *Machine) Step(now time.Time, in Input) {
 		m.beat.fullNow(m.now)
 	case PayloadLimit:
 		m.cfg.MaxPayload = min(max(in.Bytes, minPayload), wire.MaxPayload)
+	case GiveStarted:
+		m.startGive(in)
+	case GiveEnded:
+		m.endGive(in)
 	case WatchBroken:
 		m.takeBroken(in)
 	case OwnAddress:

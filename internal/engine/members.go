@@ -86,6 +86,9 @@ func (m *Machine) isLive(ref record.Ref) bool {
 
 func (p *peer) live() bool { return p.state != wire.Dead }
 
+// roomy reports whether the peer has room for all, as far as it said.
+func (p *peer) roomy() bool { return p.fullPct < relievedPercent }
+
 // synced reports whether the peer's confirmation of a write counts.
 func (p *peer) synced() bool { return p.state == wire.Synced }
 

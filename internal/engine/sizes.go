@@ -26,6 +26,7 @@ func (m *Machine) Sizes() []Size {
 		{"items being assembled", len(m.frags.list), maxAssemblies},
 		{"items being assembled, by version", len(m.frags.open), maxAssemblies},
 		{"bytes being assembled", m.frags.held, maxAssembly},
+		{"transfers given", len(m.giving), maxGiving},
 		{"origins with gaps", len(m.gapped), len(m.known)},
 	}
 }

@@ -18,6 +18,7 @@ type fetch struct {
 	source    *transfer.Donor
 	taker     *transfer.Taker
 	got       transfer.Progress // so far
+	given     uint64            // what the donor calls the transfer; 0: it has not begun
 	stalls    int
 }
 
@@ -46,7 +47,10 @@ func (n *Node) startFetch(ask engine.Fetch) {
 	n.later(f, 3*n.pathDelay(f), func() { n.connect(f) })
 }
 
-func (n *Node) dropFetch() { n.fetch = nil }
+func (n *Node) dropFetch() {
+	n.endGiving(n.fetch)
+	n.fetch = nil
+}
 
 func (n *Node) pathDelay(f *fetch) time.Duration {
 	return n.world.opts.Rules.delay + n.world.net.link(n.id, f.donor.id).extra + 10*time.Microsecond
@@ -111,6 +115,7 @@ func (n *Node) pull(f *fetch) error {
 	}
 	f.source = transfer.NewDonor(d.table, d.origins, &pull, d.machine.State(), d.machine.Offer())
 	f.source.SetMarks(d.machine.Marks())
+	n.startGiving(f)
 	f.source.BatchBytes = min(f.source.BatchBytes, n.world.opts.StreamBatch)
 	return nil
 }
@@ -131,6 +136,10 @@ func (n *Node) carry(f *fetch) {
 		return
 	}
 	if w.donorDies(f); f.donor.life != f.donorLife {
+		n.endFetch(f, errBroken)
+		return
+	}
+	if w.donorLeaves(f); f.donor.life != f.donorLife {
 		n.endFetch(f, errBroken)
 		return
 	}
@@ -158,6 +167,7 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 		w.fail("transfer", "node %d cannot take %v: %v", n.id, typ, err)
 		return
 	case typ == wire.StreamTypeOffer:
+		n.noteOffer(got.Offer)
 		n.step(engine.FetchStarted{ID: f.ask.ID, Offer: got.Offer, Marks: got.Marks})
 		if n.up && n.fetch == f {
 			if absence, ok := n.machine.Absence(f.ask.ID); ok {
@@ -171,7 +181,8 @@ func (n *Node) receive(f *fetch, typ wire.StreamType, body []byte, more bool) {
 	switch {
 	case n.fetch != f || !n.up: // replaced or crashed meanwhile
 	case got.Done:
-		n.fetch = nil
+		n.dropFetch()
+		n.whole = !got.NoRoom
 		n.step(engine.FetchDone{ID: f.ask.ID, NoRoom: got.NoRoom, Dropped: got.Dropped})
 		n.checkDots()
 	case !more:
@@ -188,5 +199,6 @@ func (n *Node) endFetch(f *fetch, err error) {
 	}
 	n.world.logNode(n, "fetch %d: %v", f.ask.ID, err)
 	n.dropFetch()
+	n.whole = false
 	n.step(engine.FetchDone{ID: f.ask.ID, Err: err, NoRoom: f.got.NoRoom, Dropped: f.got.Dropped})
 }

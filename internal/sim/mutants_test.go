@@ -80,6 +80,10 @@ var mutants = []mutant{
 		"p.confirms = prefix(&p.mine)", "p.confirms = p.mine.Max()"},
 	{"a transfer that broke off is complete", "engine/join.go",
 		"if in.Err == nil && !in.NoRoom && f.started {", "if !in.NoRoom && f.started {"},
+	{"a donor leaves in the middle of a transfer", "engine/leave.go",
+		"!(m.drained() && m.takers() == 0)", "!m.drained()"},
+	{"who lacks what it was offered says nothing", "engine/owed.go",
+		"\tif alone {", "\tif alone && m.now.IsZero() {"},
 	{"a transfer without room is complete", "engine/join.go",
 		"if in.Err == nil && !in.NoRoom && f.started {", "if in.Err == nil && f.started {"},
 	{"an item is whole with a piece missing", "engine/frag.go",
@@ -144,6 +148,9 @@ var likely = map[string]Faults{
 	"who does not hear does not say so": NoMulticast,
 	"introductions are not followed":    NoMulticast,
 	"who is set aside stays aside":      LinkLoss,
+
+	"a donor leaves in the middle of a transfer": Leaves,
+	"who lacks what it was offered says nothing": Leaves,
 }
 
 // apart are the bugs that only parts show which are separated for longer than tombstones are kept: seeds that keep those for

@@ -238,9 +238,14 @@ func (w *World) strikeLeave(length time.Duration) {
 	if n == nil || n.leaving {
 		return
 	}
-	w.stats.Faults[Leaves]++
 	w.logNode(n, "leaves, back in %v", length)
-	n.leaving = true
+	w.leave(n, length)
+}
+
+// leave has a node say goodbye, and come back so long after it must have gone.
+func (w *World) leave(n *Node, down time.Duration) {
+	w.stats.Faults[Leaves]++
+	n.leaving, n.leftAt = true, w.now
 	life, pauses := n.life, n.pauses
 	n.step(engine.Leave{})
 	w.after(leaveLimit, func() {
@@ -248,7 +253,7 @@ func (w *World) strikeLeave(length time.Duration) {
 			w.fail("leave", "%s has not left after %v", nodeName(n.id), leaveLimit)
 		}
 	})
-	w.after(leaveLimit+length, func() {
+	w.after(leaveLimit+down, func() {
 		if !w.healed && !n.up {
 			n.start()
 		}

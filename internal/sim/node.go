@@ -35,7 +35,8 @@ type Node struct {
 	paused  bool
 	pauses  int
 	leaving bool
-	core    bool // lives on after the healing
+	leftAt  time.Duration // when it began to leave
+	core    bool          // lives on after the healing
 
 	origin  record.Origin
 	origins *record.Origins
@@ -55,6 +56,9 @@ type Node struct {
 	spins     int // polls that left the deadline where it is, in the past
 
 	fetch  *fetch
+	whole  bool                     // the last transfer to this node came whole
+	owed   map[record.Ref]*dots.Set // what donors offered since it began to join
+	told   bool                     // that it lacks some of that
 	awaits map[uint64]awaited
 	nextID uint64
 
@@ -89,6 +93,7 @@ func (n *Node) start() {
 	w.started[n.origin] = n
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
 	n.out, n.kept = engine.Output{}, nil
+	n.whole, n.owed, n.told = false, nil, false
 	n.awaits = make(map[uint64]awaited)
 	n.noted, n.entered = 0, make(map[uint64]bool)
 	n.timerAt, n.busyUntil = never, 0
@@ -286,6 +291,7 @@ func (n *Node) poll() {
 	for _, e := range n.out.Events {
 		n.takeEvent(e)
 	}
+	n.checkOwed()
 	for _, a := range n.out.Acked {
 		n.takeAcked(a)
 	}
@@ -319,7 +325,12 @@ func (n *Node) takeEvent(e engine.Event) {
 	switch e.Kind {
 	case engine.EventSynced:
 		n.look()
+	case engine.EventIncomplete:
+		n.told = true
+	case engine.EventHurried:
+		n.checkHurry(e)
 	case engine.EventLeft:
+		n.checkGoodbye()
 		n.crash()
 	case engine.EventDivergence:
 		n.checkDivergence(e.Member)

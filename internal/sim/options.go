@@ -45,6 +45,7 @@ type Options struct {
 	MaxStroke    time.Duration // how long a partition, a pause or a node's absence lasts at most; 0: maxStroke
 	Rolling      time.Duration // between the restarts of one node and the next, of all in turn; 0: none
 	DonorDies    float64       // per chunk of a transfer
+	DonorLeaves  float64       // likewise, by a goodbye
 	Large        int           // one value in so many is large; 0: in twenty
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 }
@@ -72,6 +73,7 @@ const (
 	diceReach
 	diceDeaf
 	diceRare
+	diceDonor
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -207,6 +209,9 @@ func (o Options) Allow(allowed Faults) Options {
 	}
 	if !o.Faults.Has(Crash) {
 		o.DonorDies, o.Rolling = 0, 0
+	}
+	if !o.Faults.Has(Leaves) {
+		o.DonorLeaves = 0
 	}
 	if !o.Faults.Has(SlowNode) {
 		o.NodeCost = 0

@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"time"
-
-	"github.com/sessioncast/sessioncast/internal/engine"
-)
+import "time"
 
 // What a few runs do beside, or in place of, the ordinary draws. The dice are their own: other runs stay what they were.
 
@@ -14,6 +10,11 @@ func (o *Options) drawRare(seed uint64) {
 	if d.IntN(12) == 0 {
 		o.Faults |= Crash
 		o.DonorDies = pick(d, 0.05, 0.3)
+	}
+	if l := dice(seed, diceDonor); l.IntN(12) == 0 {
+		o.Faults |= Leaves
+		o.DonorLeaves = pick(l, 0.05, 0.3)
+		o.Nodes = pick(l, 2, 2, 3, o.Nodes)
 	}
 	switch draw := d.IntN(200); {
 	case draw < 10:
@@ -55,15 +56,8 @@ func (w *World) restart(n *Node) {
 	}
 	down := time.Duration(w.nemesis.Int64N(int64(time.Second)))
 	if w.nemesis.IntN(2) == 0 {
-		w.stats.Faults[Leaves]++
 		w.logNode(n, "leaves in its turn, back in %v", down)
-		n.leaving = true
-		n.step(engine.Leave{})
-		w.after(leaveLimit+down, func() {
-			if !w.healed && !n.up {
-				n.start()
-			}
-		})
+		w.leave(n, down)
 		return
 	}
 	w.stats.Faults[Crash]++

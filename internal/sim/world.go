@@ -28,6 +28,7 @@ type World struct {
 	alarmed  bool // death watches were ended although all live
 	lasting  bool // multicast goes on failing after the healing
 	crashes  int
+	gives    uint64 // transfers that began
 	started  map[record.Origin]*Node
 	delays   []time.Duration // scratch
 	free     []*packet

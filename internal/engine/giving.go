@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/sessioncast/sessioncast/internal/record"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// giving is a transfer from this node that is under way.
+type giving struct {
+	id    uint64
+	taker record.Origin
+}
+
+func (m *Machine) startGive(in GiveStarted) {
+	if len(m.giving) >= maxGiving {
+		m.count.GivesUncounted++
+		return
+	}
+	m.giving = append(m.giving, giving{in.ID, in.Taker})
+}
+
+func (m *Machine) endGive(in GiveEnded) {
+	m.giving = slices.DeleteFunc(m.giving, func(g giving) bool { return g.id == in.ID })
+}
+
+// takers counts the nodes that get what they lack from here or not at all: those that fetch, and those that join, where no
+// other synced node could give the rest.
+func (m *Machine) takers() (n int) {
+	if m.join.state != wire.Synced || !m.holdsAny() {
+		return 0
+	}
+	for _, g := range m.giving {
+		if !m.otherDonor(g.taker) {
+			n++
+		}
+	}
+	for _, p := range m.members.list {
+		fetches := slices.ContainsFunc(m.giving, func(g giving) bool { return g.taker == p.origin })
+		if p.state == wire.Joining && !fetches && !m.otherDonor(p.origin) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Machine) otherDonor(than record.Origin) bool {
+	return slices.ContainsFunc(m.members.list, func(p *peer) bool {
+		return p.synced() && p.roomy() && p.origin != than
+	})
+}
+
+func (m *Machine) holdsAny() bool {
+	return slices.ContainsFunc(m.known, func(o *origin) bool { return o != nil && !o.held.Empty() })
+}

@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/dots"
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+// joinerOf starts a node whose transfers never end, and tells node 1 that it gives one.
+func (b *bench) joinerOf(donor int) (joiner int) {
+	b.put(donor, "s", "1")
+	b.settle()
+	b.stuckStreams = true
+	b.add("cluster")
+	joiner = len(b.nodes) - 1
+	b.run(500 * time.Millisecond)
+	b.nodes[donor].m.Step(b.now, GiveStarted{ID: 1, Taker: b.nodes[joiner].origin})
+	return joiner
+}
+
+// A leaving node "waits until … nobody needs its sessions any more".
+func TestTheOnlyDonorWaitsForWhoFetchesFromIt(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	joiner := b.joinerOf(0)
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(time.Second)
+	if b.told(0, EventLeft) != 0 {
+		t.Fatal("the only donor left in the middle of a transfer")
+	}
+	b.nodes[0].m.Step(b.now, GiveEnded{ID: 1})
+	b.run(300 * time.Millisecond)
+	if b.told(0, EventLeft) != 0 {
+		t.Fatal("the only donor left although the joiner is not synced and could come again")
+	}
+	b.stuckStreams = false
+	b.nodes[joiner].m.Step(b.now, FetchDone{ID: b.nodes[joiner].m.join.fetch.id, Err: errors.New("broken")})
+	b.run(600 * time.Millisecond) // it asks again
+	if b.told(0, EventLeft) != 1 || b.told(0, EventHurried) != 0 || b.get(joiner, "s") != "1" {
+		t.Errorf("left %d times, hurried %d times; the joiner has %q", b.told(0, EventLeft), b.told(0, EventHurried), b.get(joiner, "s"))
+	}
+	if b.nodes[joiner].m.State() != wire.Synced || b.told(joiner, EventIncomplete) != 0 {
+		t.Errorf("the joiner is %v, and told %d times that it lacks something", b.nodes[joiner].m.State(), b.told(joiner, EventIncomplete))
+	}
+}
+
+// ... "within two seconds", and says so.
+func TestTheOnlyDonorLeavesAfterTwoSecondsAndSaysForWhomThatIsTooEarly(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	b.joinerOf(0)
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(1900 * time.Millisecond)
+	if b.told(0, EventHurried) != 0 || b.told(0, EventLeft) != 0 {
+		t.Error("it went before it had to")
+	}
+	b.run(200 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("it is there still")
+	}
+	for _, e := range b.nodes[0].events {
+		if e.Kind == EventHurried && e.Takers == 1 && e.Behind == 0 {
+			return
+		}
+	}
+	t.Error("it does not say that one needed it still")
+}
+
+// Where another synced node could give the rest nobody waits.
+func TestADonorBesideOthersLeavesAtOnce(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	b.joinerOf(0)
+	b.run(100 * time.Millisecond)
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(100 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("it waits although another node has all")
+	}
+}
+
+// An empty node has nothing to give.
+func TestAnEmptyNodeLeavesAtOnce(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	b.stuckStreams = true
+	b.add("cluster")
+	b.run(500 * time.Millisecond)
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(100 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("it waits, and has nothing")
+	}
+}
+
+func TestTransfersGivenAreLimited(t *testing.T) {
+	b := newBench(t, 1)
+	m := b.nodes[0].m
+	for id := range uint64(maxGiving + 3) {
+		m.Step(b.now, GiveStarted{ID: id + 1})
+	}
+	if len(m.giving) != maxGiving || m.Counters().GivesUncounted != 3 {
+		t.Errorf("%d kept, %d counted", len(m.giving), m.Counters().GivesUncounted)
+	}
+	for id := range uint64(maxGiving) {
+		m.Step(b.now, GiveEnded{ID: id + 1})
+	}
+	if len(m.giving) != 0 {
+		t.Errorf("%d are kept after their end", len(m.giving))
+	}
+}
+
+// offer has a joiner's donor offer so many dots of its own, and its transfer stop midway, by the cursor.
+func (b *bench) offer(joiner, donor int, upTo uint64) {
+	m := b.nodes[joiner].m
+	var set dots.Set
+	set.AddRange(1, upTo)
+	f := m.join.fetch
+	m.Step(b.now, FetchStarted{ID: f.id, Offer: []wire.Vector{{Origin: m.origins.Intern(b.nodes[donor].origin), Set: set}}})
+	m.Step(b.now, FetchProgress{ID: f.id, Cursor: 3 << 62})
+}
+
+// breakOff ends a joiner's transfer as a connection that breaks does.
+func (b *bench) breakOff(joiner int) {
+	b.nodes[joiner].m.Step(b.now, FetchDone{ID: b.nodes[joiner].m.join.fetch.id, Err: errors.New("broken")})
+}
+
+// stranded is a joiner whose only donor, of 100 sessions, goes away after it has given three quarters.
+func stranded(t *testing.T, goes func(b *bench)) (b *bench, joiner int) {
+	b = newBench(t, 1)
+	b.run(2 * time.Second)
+	for i := range 100 {
+		b.put(0, fmt.Sprint("s", i), "1")
+	}
+	b.run(2 * time.Second)
+	joiner = b.joinerOf(0)
+	b.offer(joiner, 0, 101)
+	goes(b)
+	b.breakOff(joiner)
+	return b, joiner
+}
+
+func TestAJoinerWhoseOnlyDonorIsGoneSaysWhatIsMissing(t *testing.T) {
+	b, joiner := stranded(t, func(b *bench) {
+		b.nodes[0].m.Step(b.now, Leave{})
+		b.run(2100 * time.Millisecond)
+		b.drop = func(from, to int, _ wire.Type, _ Frame) bool { return from == 0 || to == 0 }
+	})
+	b.run(time.Second)
+	m := b.nodes[joiner].m
+	if m.State() != wire.Synced {
+		t.Fatal("it waits for who is gone")
+	}
+	for _, e := range b.nodes[joiner].events {
+		if e.Kind == EventIncomplete && (e.Missing != 101 || e.Sessions < 20 || e.Sessions > 30 || e.Member.Origin != b.nodes[0].origin) {
+			t.Errorf("told %+v", e)
+		}
+	}
+	if b.told(joiner, EventIncomplete) != 1 || m.Counters().JoinsIncomplete != 1 {
+		t.Errorf("told %d times", b.told(joiner, EventIncomplete))
+	}
+	if lost := m.Incomplete(b.now); lost.Changes != 101 || lost.Sessions < 20 || lost.Since.IsZero() {
+		t.Errorf("it knows of %+v", lost)
+	}
+	b.run(25 * time.Hour) // all that had no end given is over then
+	if lost := m.Incomplete(b.now); !lost.Since.IsZero() || b.told(joiner, EventRegained) != 0 {
+		t.Errorf("a day later it says still %+v, or that it has it", lost)
+	}
+}
+
+// A donor that is silent, and may come back, is waited for until it is taken for dead.
+func TestAJoinerWaitsForADonorThatIsMerelySilent(t *testing.T) {
+	b, joiner := stranded(t, func(b *bench) {
+		b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+		b.noStreams = true
+		b.run(3200 * time.Millisecond)
+	})
+	m := b.nodes[joiner].m
+	b.run(700 * time.Millisecond)
+	if m.State() == wire.Synced {
+		t.Fatal("it gives up a donor that is merely silent")
+	}
+	b.drop, b.noStreams, b.stuckStreams = nil, false, false
+	b.run(2 * time.Second)
+	if m.State() != wire.Synced || b.told(joiner, EventIncomplete) != 0 || b.get(joiner, "s7") != "1" {
+		t.Errorf("it is %v, told %d times that it lacks something, and has %q", m.State(), b.told(joiner, EventIncomplete), b.get(joiner, "s7"))
+	}
+}
+
+// What was missing comes when who has it is heard again.
+func TestWhatWasMissingIsFetchedFromADonorThatComesBack(t *testing.T) {
+	b, joiner := stranded(t, func(b *bench) {
+		b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+		b.noStreams = true
+		b.run(6 * time.Second)
+	})
+	b.run(time.Second)
+	m := b.nodes[joiner].m
+	if m.State() != wire.Synced || m.Incomplete(b.now).Since.IsZero() {
+		t.Fatalf("it is %v, and knows of %+v", m.State(), m.Incomplete(b.now))
+	}
+	b.drop, b.noStreams, b.stuckStreams = nil, false, false
+	b.run(10 * time.Second)
+	b.want("s7", "1")
+	if b.told(joiner, EventRegained) != 1 || !m.Incomplete(b.now).Since.IsZero() {
+		t.Errorf("it has all, and says %d times so; it knows of %+v", b.told(joiner, EventRegained), m.Incomplete(b.now))
+	}
+}
+
+// What one donor took with it and the next, whose transfer came whole, does not have is told after a while, in which it could be asked for.
+func TestWhatOnlyTheFirstDonorHadIsTold(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	joiner := b.joinerOf(0)
+	first := 0
+	if b.nodes[joiner].m.join.fetch.donor.origin != b.nodes[0].origin {
+		first = 1
+	}
+	b.offer(joiner, first, 500) // more than it ever told the other
+	b.silence(func(from, to int) bool { return from == first || to == first })
+	b.stuckStreams = false
+	b.breakOff(joiner)
+	b.run(time.Second)
+	m := b.nodes[joiner].m
+	if m.State() != wire.Synced || b.told(joiner, EventIncomplete) != 0 {
+		t.Fatalf("it is %v, told %d times", m.State(), b.told(joiner, EventIncomplete))
+	}
+	b.run(20 * time.Second)
+	if b.told(joiner, EventIncomplete) != 1 || m.Incomplete(b.now).Changes < 400 {
+		t.Errorf("told %d times, %+v", b.told(joiner, EventIncomplete), m.Incomplete(b.now))
+	}
+}
+
+func TestAnOldOfferIsForgottenByANodeThatLacksNothing(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(5 * time.Second)
+	for i := range b.nodes {
+		if owed := b.nodes[i].m.owed; owed.offered != nil {
+			t.Errorf("node %d keeps %d origins of what it was offered", i+1, len(owed.offered))
+		}
+	}
+}
