@@ -5,6 +5,7 @@ import (
 
 	"github.com/sessioncast/sessioncast/internal/keyfile"
 	"github.com/sessioncast/sessioncast/internal/link"
+	"github.com/sessioncast/sessioncast/internal/node"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -30,6 +31,8 @@ var (
 	ErrClock = table.ErrClock
 	// ErrClosed says that the node is closed or closing.
 	ErrClosed = table.ErrClosed
+	// ErrLeftEarly says that a node closed before a joining one had all sessions, which no other node has: some may be lost.
+	ErrLeftEarly = node.ErrLeftEarly
 	// ErrNoInterface says that no network interface could be chosen.
 	ErrNoInterface = link.ErrNoInterface
 	// ErrPortTaken says that other programs hold the ports.

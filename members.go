@@ -88,6 +88,13 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 			log.Log(context.Background(), level, "member is "+stateOf(e.Member), member)
 		case engine.EventSynced:
 			log.Info("this node holds the cluster's sessions")
+		case engine.EventIncomplete:
+			log.Warn("this node serves, and lacks sessions: who had them went away while they were fetched, and nobody else that is there has them; they may be lost",
+				member, "changes", e.Missing, "sessions", e.Sessions)
+		case engine.EventRegained:
+			log.Info("the sessions that were missing have come")
+		case engine.EventHurried:
+			log.Warn("this node had to leave before the others had everything", "peers without its last changes", e.Behind, "nodes that could get sessions here only", e.Takers)
 		case engine.EventDivergence:
 			log.Warn("a peer held the same changes and other sessions; healing", member)
 		case engine.EventDuplicate:

@@ -64,6 +64,7 @@ func (r *Reading) loadFindings() (list []Finding) {
 			list = append(list, Finding{key, fmt.Sprintf(format, Count(count, what))})
 		}
 	}
+	list = append(list, r.incompleteFindings()...)
 	list = append(list, r.fullFindings()...)
 	list = append(list, r.ackFindings()...)
 	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",

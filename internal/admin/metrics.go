@@ -72,6 +72,8 @@ func (e emitter) node(r *Reading) {
 	e.gauge("full_ratio", "Share of the memory limit in use; new sessions are refused from 0.95 on.", float64(r.fullPct())/100)
 	e.gauge("full_crowded", "1 when most members are nearly full, so that no new sessions are made here.", boolean(r.Full.Crowded))
 	e.gauge("full_lacking", "1 when this node lacks sessions of others for want of room.", boolean(!r.Full.Lacks.IsZero()))
+	e.gauge("incomplete_changes", "Changes that a peer offered as this node joined, and took away with it; they may be lost.", float64(r.Lost.Changes))
+	e.gauge("incomplete_sessions", "About how many sessions these may be, at most.", float64(r.Lost.Sessions))
 	e.gauge("peer_lookups_failing", "Configured peers that cannot be found now.", float64(len(r.Lookups)))
 	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
 }
@@ -171,6 +173,8 @@ var metricHelp = map[string]string{
 	"AwaitDenied":           "Writes that returned without waiting because too many waited.",
 	"FetchesStarted":        "State transfers started.",
 	"FetchesFailed":         "State transfers failed.",
+	"GivesUncounted":        "State transfers from this node beyond those that it waits for as it leaves.",
+	"JoinsIncomplete":       "Times that this node was synced without all that its donors had offered.",
 	"Divergences":           "Times that tables differed although no change was missing.",
 	"ClonesFound":           "Times that another process was found to run as a clone of this one; it went on as a new run.",
 	"NoRoom":                "Changes of other nodes that found no room in memory.",

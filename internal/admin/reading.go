@@ -42,6 +42,7 @@ type Reading struct {
 
 	Acks   engine.AckHealth
 	Full   engine.FullHealth
+	Lost   engine.Incomplete
 	Clock  error // why writes are refused; nil: this node's clock is no reason
 	Counts Counts
 	Stream stream.Stats

@@ -89,12 +89,18 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventJoining:
 		d.log.Info("joining: asking the cluster for its sessions")
 	case engine.EventSynced:
-		d.reportSynced()
+		d.reportSynced(&e)
 	case engine.EventDivergence:
 		d.log.Warn("a peer held other sessions than this node although neither missed a change: making them equal, as after the death of a node; if none died, please report it", peer...)
 	case engine.EventEnded:
 		d.log.Warn("sessions were dropped: they had ended in a peer's part of the cluster, from which this node was cut off for longer than logouts are remembered",
 			append(peer, "sessions", e.Sessions)...)
+	case engine.EventIncomplete:
+		d.reportIncomplete(&e)
+	case engine.EventRegained:
+		d.log.Info("the sessions that were missing here have come", peer...)
+	case engine.EventHurried:
+		d.reportHurry(&e)
 	case engine.EventDuplicate:
 		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
 	case engine.EventCloned:
@@ -124,6 +130,20 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Info("a peer keeps up again", peer...)
 	case engine.EventStoodStill:
 		d.log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late.Round(time.Millisecond))
+	}
+}
+
+func (d *daemon) reportIncomplete(e *engine.Event) {
+	d.log.Warn("this node serves, and lacks sessions: a peer went away while it gave them, and nobody else that is there has them; they come back if it does, else they are lost",
+		"peer", peerName(&e.Member), "address", e.Addr, "changes", e.Missing, "sessions", e.Sessions)
+}
+
+func (d *daemon) reportHurry(e *engine.Event) {
+	if e.Takers > 0 {
+		d.log.Error("leaving although joining nodes can get the rest of the sessions here only: these may be lost; stop a node when sessioncast wait --synced has answered on the one before", "joining", e.Takers)
+	}
+	if e.Behind > 0 {
+		d.log.Warn("leaving although peers have not confirmed this node's last changes: they are slow, stopped or cut off", "peers", e.Behind)
 	}
 }
 
@@ -157,23 +177,16 @@ func (d *daemon) reportStranger(a netip.Addr) {
 	d.log.Warn(fmt.Sprintf("another cluster key is used at %s: if that node belongs to this cluster, %s and restart it; if not, give one cluster another --port", a, what))
 }
 
-func (d *daemon) reportSynced() {
-	n := d.node.Load()
-	if n == nil { // told before Open returned
-		d.log.Info("synced")
-		return
-	}
-	peers, members := 0, n.Members()
-	for i := range members {
-		if !members[i].Self && members[i].State == wire.Synced {
-			peers++
-		}
-	}
-	if peers == 0 {
+func (d *daemon) reportSynced(e *engine.Event) {
+	if e.Member.Origin.IsZero() {
 		d.log.Info("synced: no synced node answered, so this node starts with what it holds")
 		return
 	}
-	d.log.Info("synced: this node has every session", "sessions", n.Table().Stats().Sessions, "peers", peers)
+	attrs := []any{"donor", peerName(&e.Member)}
+	if n := d.node.Load(); n != nil {
+		attrs = append(attrs, "sessions", n.Table().Stats().Sessions, "peers", n.Peers())
+	}
+	d.log.Info("synced: this node has every session", attrs...)
 }
 
 // reportMember says what became of a peer.

@@ -27,14 +27,16 @@ func (t *nodeTask) Run(ctx context.Context) error {
 		joined()
 	}
 	<-ctx.Done()
-	t.d.log.Info("leaving: no more writes; waiting for the peers to have all of this node's changes")
+	t.d.log.Info("leaving: no more writes; waiting for the peers to have all of this node's changes, and for who joins from it")
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	err := n.Close(limited)
 	if t.d.clients != nil {
 		_ = t.d.clients.Close()
 	}
-	t.d.log.Info("left the cluster")
+	if err == nil {
+		t.d.log.Info("left the cluster")
+	}
 	return err
 }
 

@@ -97,6 +97,22 @@ func TestAnEmptyNodeLeavesAtOnce(t *testing.T) {
 	}
 }
 
+// Who leaves before it has the others' state is nobody's donor.
+func TestAJoinerThatLeavesIsNoDonor(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	joiner := b.joinerOf(0)
+	m := b.nodes[joiner].m
+	m.Step(b.now, Leave{})
+	if got := m.State(); got != wire.Joining {
+		t.Errorf("it says that it is %v", got)
+	}
+	b.run(100 * time.Millisecond)
+	if b.told(joiner, EventLeft) != 1 {
+		t.Error("it is there still")
+	}
+}
+
 func TestTransfersGivenAreLimited(t *testing.T) {
 	b := newBench(t, 1)
 	m := b.nodes[0].m

@@ -161,7 +161,7 @@ type EventKind uint8
 // The kinds of event.
 const (
 	EventMember     EventKind = iota + 1 // Member entered State
-	EventSynced                          // this node has the others' state, or found itself alone (no Member)
+	EventSynced                          // this node has the others' state, the last of it from Member, or found itself alone (no Member)
 	EventJoining                         // this node asks for state, again perhaps
 	EventDivergence                      // Member and this node held the same dots but not the same state; healing
 	EventDuplicate                       // two live nodes have Member's name

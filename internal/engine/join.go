@@ -96,7 +96,7 @@ func (m *Machine) goAlone() {
 		return
 	}
 	j.solo = true
-	m.becomeSynced()
+	m.becomeSynced(Member{})
 	m.settleOwed(true)
 }
 
@@ -328,7 +328,7 @@ func (m *Machine) completeFetch(f *fetch) {
 	m.endFetch()
 	m.join.solo = false
 	if m.join.state == wire.Joining {
-		m.becomeSynced()
+		m.becomeSynced(m.describe(f.donor))
 		m.settleOwed(false)
 	}
 	m.beat.fullNow(m.now)
@@ -343,9 +343,10 @@ func (m *Machine) endFetch() {
 	}
 }
 
-func (m *Machine) becomeSynced() {
+// becomeSynced by what donor gave last; the zero Member for who found itself alone.
+func (m *Machine) becomeSynced(donor Member) {
 	m.join.state = wire.Synced
-	m.event(Event{Kind: EventSynced})
+	m.event(Event{Kind: EventSynced, Member: donor, Addr: donor.Addr})
 	m.beat.fullNow(m.now)
 	for _, o := range m.known {
 		if o != nil {

@@ -275,9 +275,9 @@ func (m *Machine) event(e Event) {
 // Counters are what was counted so far.
 func (m *Machine) Counters() Counters { return m.count }
 
-// State is this node's own.
+// State is this node's own. Who leaves before it was synced never says that it leaves: it would be taken for a donor.
 func (m *Machine) State() wire.MemberState {
-	if m.leave.started {
+	if m.leave.started && m.join.state == wire.Synced {
 		return wire.Leaving
 	}
 	return m.join.state

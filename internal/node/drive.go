@@ -138,6 +138,8 @@ func (n *Node) tell(e engine.Event) {
 	switch e.Kind {
 	case engine.EventSynced:
 		n.once.synced.Do(func() { close(n.synced) })
+	case engine.EventHurried:
+		n.takers.Store(int32(e.Takers))
 	case engine.EventLeft:
 		n.once.left.Do(func() { close(n.left) })
 	}
@@ -184,6 +186,13 @@ func (n *Node) FullHealth() engine.FullHealth {
 	n.core.Lock()
 	defer n.core.Unlock()
 	return n.core.machine.FullHealth(n.Now())
+}
+
+// Incomplete tells what donors offered to this node as it joined, and took away with them.
+func (n *Node) Incomplete() engine.Incomplete {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Incomplete(n.Now())
 }
 
 // OtherKeys lists the addresses from which frames under another cluster key came within the last minute.

@@ -177,10 +177,12 @@ func (n *Node) answer(conn *stream.Conn, kind wire.StreamType, body []byte) erro
 	if _, err := decoder.StreamPull(body, &pull); err != nil {
 		return err
 	}
+	id := n.transfers.served.Add(1)
+	n.step(engine.GiveStarted{ID: id, Taker: conn.Peer()})
+	defer n.step(engine.GiveEnded{ID: id})
 	offer, marks, state := n.offer()
 	donor := transfer.NewDonor(n.table, n.origins, &pull, state, offer)
 	donor.SetMarks(marks)
-	n.transfers.served.Add(1)
 	made, sent := make(chan message, transferDepth), make(chan []byte, transferDepth+2)
 	stop := make(chan struct{})
 	go n.makeAll(donor, made, sent, stop)

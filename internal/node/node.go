@@ -64,6 +64,7 @@ type Node struct {
 	wake      chan struct{}
 	unhurried atomic.Bool  // a write need not wake the driver
 	peers     atomic.Int32 // live synced ones
+	takers    atomic.Int32 // who needed this node still when it had to leave
 	state     atomic.Uint32
 	coarse    atomic.Int64  // wall time of the last sweep, Unix milliseconds
 	synced    chan struct{} // closed when first synced
@@ -174,8 +175,12 @@ func (n *Node) run() {
 	n.wg.Go(n.housekeeper)
 }
 
-// Close leaves the cluster: writes are refused from now on, the last ones are given two seconds to reach the peers,
-// then it says goodbye and closes the sockets. A context that ends earlier cuts the wait short.
+// ErrLeftEarly says that a node has left, as it had to, while others could get the rest of the sessions from it only.
+var ErrLeftEarly = errors.New("this node left before a joining one had all sessions, which no other node has: what it lacks may be lost")
+
+// Close leaves the cluster: writes are refused from now on, the last ones are given two seconds to reach the peers, and so is who
+// fetches sessions that only this node has; then it says goodbye and closes the sockets. A context that ends earlier cuts the wait
+// short. The error is ErrLeftEarly or nil.
 func (n *Node) Close(ctx context.Context) error {
 	n.once.closed.Do(func() {
 		n.table.StopWrites()
@@ -186,6 +191,9 @@ func (n *Node) Close(ctx context.Context) error {
 		}
 		n.stop()
 	})
+	if n.takers.Load() > 0 {
+		return ErrLeftEarly
+	}
 	return nil
 }
 

@@ -87,7 +87,7 @@ func (n *Node) checkOwed() {
 // checkGoodbye: nobody goes while another could get the rest of the sessions from it only, before it has to.
 func (n *Node) checkGoodbye() {
 	w := n.world
-	if !n.up || w.healed || w.now-n.leftAt >= leaveWait {
+	if !n.up || w.healed || w.now-n.leftAt >= leaveWait || n.machine.State() == wire.Joining {
 		return
 	}
 	for _, taker := range w.ours() {

@@ -6,11 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/engine"
 )
 
 var donors = []body{
 	{name: "a donor dies midway", run: func(b *testbed) { loseDonor(b, (*member).kill) }, once: true},
 	{name: "a donor falls silent midway", run: func(b *testbed) { loseDonor(b, (*member).cutOff) }, once: true},
+	{name: "the only donor leaves midway", run: onlyDonorLeaves, once: true},
+	{name: "the only donor dies midway", run: onlyDonorDies, once: true},
 	{name: "two join while their donor dies", run: twoJoiners, once: true},
 	{name: "three nodes start at the same instant", run: atOnce},
 	{name: "every node restarts under load", run: rollingRestart, once: true},
@@ -67,6 +71,50 @@ func loseDonor(b *testbed, lose func(*member)) {
 	if t.RecordsIn > uint64(joinSessions+midway/2) {
 		b.Errorf("%d records were transferred for %d sessions, %d of them before: the second donor started over", t.RecordsIn, joinSessions, midway)
 	}
+}
+
+// half is a cluster of one node, and one that has a third of its sessions.
+func half(b *testbed) (donor, joiner *member) {
+	nodes := b.hosts(1)
+	b.fill(nodes, "s", joinSessions, joinBytes)
+	joiner = b.open(spec{name: "b", host: 1})
+	b.eventually("a third has come", func() bool { return joiner.len() >= joinSessions/3 })
+	return nodes[0], joiner
+}
+
+func is(kind engine.EventKind) func(engine.Event) bool {
+	return func(e engine.Event) bool { return e.Kind == kind }
+}
+
+// Who says goodbye waits for who can get the sessions from it only.
+func onlyDonorLeaves(b *testbed) {
+	donor, joiner := half(b)
+	midway := joiner.len()
+	if err := donor.Close(context.Background()); err != nil {
+		b.Error("the donor left before the joiner had all:", err)
+	}
+	joiner.synced()
+	b.holds(joiner, joinSessions)
+	if midway >= joinSessions || joiner.told(is(engine.EventIncomplete)) > 0 {
+		b.Errorf("the donor left at %d sessions; the joiner told %d times that it lacks some", midway, joiner.told(is(engine.EventIncomplete)))
+	}
+}
+
+// Who dies cannot: the joiner serves what it has, and says what is missing.
+func onlyDonorDies(b *testbed) {
+	donor, joiner := half(b)
+	donor.kill()
+	joiner.synced()
+	has, lost := joiner.len(), joiner.Incomplete()
+	b.Logf("the donor died at %d sessions of %d: %+v", has, joinSessions, lost)
+	if has >= joinSessions {
+		b.Skip("the transfer was over before the donor was lost")
+	}
+	missing := uint64(joinSessions - has)
+	if lost.Since.IsZero() || lost.Sessions < missing*3/4 || lost.Sessions > missing*5/4 {
+		b.Errorf("%d sessions are missing, and the node knows of %+v", missing, lost)
+	}
+	b.eventually("it is told once", func() bool { return joiner.told(is(engine.EventIncomplete)) == 1 })
 }
 
 func twoJoiners(b *testbed) {
