@@ -1,20 +1,13 @@
 package admin
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // incompleteFindings say what a donor took with it when it went away while this node joined.
 func (r *Reading) incompleteFindings() []Finding {
 	if r.Lost.Since.IsZero() {
 		return nil
 	}
-	who := "Who had them"
-	if name := Printable(memberName(&r.Lost.Donor)); !strings.HasPrefix(name, "00000000") {
-		who = name
-	}
 	return []Finding{{"incomplete", fmt.Sprintf(
 		"Sessions are missing here for %s: %s went away while this node fetched them (%s, up to about %s), and nobody else that is there has them. They come back if it does; else they are lost, and their users log in again.",
-		Ago(r.At.Sub(r.Lost.Since)), who, Count(r.Lost.Changes, "change"), Count(r.Lost.Sessions, "session"))}}
+		Ago(r.At.Sub(r.Lost.Since)), Printable(memberName(&r.Lost.Donor)), Count(r.Lost.Changes, "change"), Count(r.Lost.Sessions, "session"))}}
 }

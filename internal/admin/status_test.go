@@ -57,6 +57,9 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = r.Counts.Table.Limit / 1000 * 975 }, "97 % full"},
 		{"full", func(r *Reading) { r.Full.Crowded, r.Full.Nearly = true, 2 }, "nearly full on 2 members of the cluster"},
 		{"full", func(r *Reading) { r.Full.Lacks = noon.Add(-90 * time.Second) }, "for 1 min this node has lacked sessions of others"},
+		{"incomplete", func(r *Reading) {
+			r.Lost = engine.Incomplete{Since: noon.Add(-90 * time.Second), Changes: 1203, Sessions: 1100, Donor: engine.Member{Name: "web-9"}}
+		}, "for 1 min: web-9 went away while this node fetched them (1,203 changes, up to about 1,100 sessions)"},
 		{"acks", func(r *Reading) {
 			r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 1_512, Unconfirmed: 1_000}
 		}, "For 30 s, writes have returned before --ack 1 peers had confirmed them (1,000 of 1,512 in the last minute)"},

@@ -141,3 +141,32 @@ func TestFindingsAreToldOnceAndOnlyWhenTheyLast(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatADonorTookWithItIsTold(t *testing.T) {
+	member := engine.Member{Origin: webOrigin, Name: "web-2"}
+	got := reported(
+		engine.Event{Kind: engine.EventSynced},
+		engine.Event{Kind: engine.EventIncomplete, Member: member, Addr: webAddr, Missing: 1203, Sessions: 1100},
+		engine.Event{Kind: engine.EventRegained, Member: member, Addr: webAddr},
+		engine.Event{Kind: engine.EventSynced, Member: member, Addr: webAddr},
+		engine.Event{Kind: engine.EventHurried, Behind: 2, Takers: 1},
+		engine.Event{Kind: engine.EventHurried, Behind: 2},
+	)
+	want := []string{
+		"INFO  synced: no synced node answered", "WARN  this node serves, and lacks sessions: a peer went away", "INFO  the sessions that were missing here have come",
+		"INFO  synced: this node has every session  donor=web-2", "ERROR leaving although joining nodes", "WARN  leaving although peers have not confirmed",
+		"WARN  leaving although peers have not confirmed",
+	}
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("told:\n%s", got)
+	}
+	for i, line := range lines {
+		if !strings.HasPrefix(line, want[i]) {
+			t.Errorf("line %d is %q, want %q", i+1, line, want[i])
+		}
+	}
+	if !strings.Contains(got, "changes=1203") || !strings.Contains(got, "sessions=1100") {
+		t.Errorf("told:\n%s", got)
+	}
+}

@@ -230,7 +230,7 @@ func (m *Machine) takeOffer(in FetchStarted) {
 		return
 	}
 	m.adoptMarks(in.Marks)
-	m.noteOffer(in.Offer)
+	m.noteOffer(f.donor, in.Offer)
 	if f.donors == 0 {
 		f.judged = m.makesUp(in.Offer)
 		if f.judged && f.compare { // only who sends all shows what it lacks

@@ -38,13 +38,13 @@ func (m *Machine) Incomplete(now time.Time) Incomplete {
 	return Incomplete{Since: w.since, Changes: m.missingOfOwed(), Sessions: w.sessions, Donor: w.donor}
 }
 
-// noteOffer remembers what a joining node was offered.
-func (m *Machine) noteOffer(offer []wire.Vector) {
+// noteOffer remembers what a joining node was offered by p.
+func (m *Machine) noteOffer(p *peer, offer []wire.Vector) {
 	if m.join.state != wire.Joining {
 		return
 	}
 	if m.owed.offered == nil {
-		m.owed = owed{offered: make(map[record.Ref]*dots.Set)}
+		m.owed = owed{offered: make(map[record.Ref]*dots.Set), donor: m.describe(p), sessions: p.sessions}
 	}
 	for i := range offer {
 		v := &offer[i]
