@@ -25,6 +25,7 @@ func killRounds(t *testing.T, usual int) int {
 
 // "Killing the writer right after an acknowledged write loses nothing: checked thousands of times"
 func TestAWriterKilledRightAfterAnAcknowledgementLosesNothing(t *testing.T) {
+	notRaced(t)
 	for _, lost := range []float64{0, 20} {
 		t.Run(fmt.Sprint(lost, " percent loss"), func(t *testing.T) {
 			rounds := killRounds(t, 200)

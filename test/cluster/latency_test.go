@@ -12,6 +12,7 @@ import (
 // The aim of docs/reliability.md, here under the virtual clock, where only the protocol's own waits count: at 1 % loss at
 // every receiver, 99 of 100 updates are on all of ten nodes within 10 ms.
 func TestUpdatesReachTenNodesWithinTenMilliseconds(t *testing.T) {
+	notRaced(t)
 	const updates = 2000
 	for _, c := range []struct {
 		lossPercent float64

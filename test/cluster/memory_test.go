@@ -18,6 +18,9 @@ import (
 func TestInMemory(t *testing.T) {
 	for _, b := range bodies {
 		t.Run(b.name, func(t *testing.T) {
+			if b.once {
+				notRaced(t)
+			}
 			synctest.Test(t, func(t *testing.T) { runOn(t, newMemory(), b.run) })
 		})
 	}

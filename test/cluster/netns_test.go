@@ -10,8 +10,7 @@ import (
 	"github.com/sessioncast/sessioncast/test/rig"
 )
 
-// TestInNamespaces is TestInMemory on the kernel's own multicast. Bodies that move much run without the race detector only, as
-// make test does: with it, nodes are slower than the patience of their tests, and it finds nothing there that it does not find in memory.
+// TestInNamespaces is TestInMemory on the kernel's own multicast.
 func TestInNamespaces(t *testing.T) {
 	for _, use := range []string{"v4", "v6"} {
 		for _, b := range bodies {
@@ -19,8 +18,8 @@ func TestInNamespaces(t *testing.T) {
 				continue
 			}
 			t.Run(use+"/"+b.name, func(t *testing.T) {
-				if raced && b.once {
-					t.Skip("moves much: runs without the race detector")
+				if b.once {
+					notRaced(t)
 				}
 				t.Parallel() // they mostly wait
 				nstest.Run(t, maxHosts, func(t *testing.T, n *nstest.Net) { runOn(t, bridge{n, use}, b.run) })

@@ -4,6 +4,3 @@ package cluster
 
 // raced: the race detector is on, which makes everything ten times as slow.
 const raced = true
-
-// healSessions is fewer than the aim's.
-const healSessions = 10_000

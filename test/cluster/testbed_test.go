@@ -34,6 +34,15 @@ type network interface {
 // patience bounds every wait of a body; virtual or real, what is waited for comes far sooner.
 const patience = 15 * time.Second
 
+// notRaced skips what moves much under the race detector: nodes are slower than the patience of their tests then, and races show in
+// the smaller tests as well. make test runs all of it a second time, without the detector.
+func notRaced(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("moves much: runs without the race detector")
+	}
+}
+
 // testbed is the nodes of one test on its network.
 type testbed struct {
 	*testing.T

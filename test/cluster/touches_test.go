@@ -37,6 +37,7 @@ func touchedSessions(t *testing.T) int {
 // "100,000 active sessions with a 30-minute lifetime touched on every request cost a stated, small number of datagrams per
 // second, and none expires early."
 func TestTouchesOfActiveSessionsCostFewDatagrams(t *testing.T) {
+	notRaced(t)
 	sessions := touchedSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		runOn(t, newMemory(), func(b *testbed) { touchAll(b, sessions) })
