@@ -232,6 +232,8 @@ var metricHelp = map[string]string{
 	"resp.AuthFailures":     "Wrong passwords.",
 	"table.Renewed":         "Extensions of a session's life replicated with others before their promise was outgrown.",
 	"table.RenewDropped":    "Extensions that found no room to wait for that.",
+	"table.EndsTold":        "Ends of forgotten sessions told where an older state of them came.",
+	"table.EndsDropped":     "Ends of forgotten sessions not remembered any more, since there are too many.",
 	"table.Reissued":        "Extensions of a session's life replicated later after all.",
 	"link.Oversize":         "Datagrams longer than any node sends.",
 	"link.ReceiveErrors":    "Failed receptions.",

@@ -52,6 +52,7 @@ func (w *World) mergeKey(s *State, n, from int, held, ctx Dots) (refused bool) {
 	nd.Key.merge(&kept, w.Rules)
 	nd.Known |= known
 	nd.Have |= h.Have & known
+	nd.Saw |= s.withMakers(h.Have & known)
 	return refused
 }
 
@@ -118,7 +119,7 @@ func (w *World) snapRead(s *State, n int) bool {
 	if nd.Snap == nil || nd.Snap.Read {
 		return false
 	}
-	snap := *nd.Snap
+	snap, had := *nd.Snap, nd.Key.N
 	h := &s.Node[snap.Donor]
 	if h.Origin != snap.Origin { // it has died
 		return false
@@ -128,7 +129,7 @@ func (w *World) snapRead(s *State, n int) bool {
 		w.dropAbsent(s, n, &h.Key, snap.Cov)
 	}
 	snap.Read, snap.Brought, nd.Snap = true, h.Cov, &snap
-	w.merged(s, n)
+	w.merged(s, n, had)
 	return true
 }
 
@@ -152,7 +153,7 @@ func (w *World) snapEnd(s *State, n int) bool {
 	s.Forgot = s.Forgot || snap.Brought&^(snap.Claim|nd.Cov) != 0 // their effect is here without them: the fingerprints' work
 	nd.Cov |= snap.Claim
 	nd.Known |= snap.Claim
-	w.merged(s, n)
+	w.merged(s, n, nd.Key.N)
 	return true
 }
 

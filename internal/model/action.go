@@ -9,11 +9,12 @@ import (
 type Act uint8
 
 const (
-	actUpsert Act = iota // SET
-	actReset             // SET by a connection that has seen the key missing
-	actCreate            // SET NX
-	actBrief             // SET NX with a short lifetime
-	actWrite             // update of the data alone
+	actUpsert   Act = iota // SET
+	actReset               // SET by a connection that has seen the key missing
+	actSetBrief            // an upsert with a short lifetime
+	actCreate              // SET NX
+	actBrief               // SET NX with a short lifetime
+	actWrite               // update of the data alone
 	actTouch
 	actShorten
 	actPersist
@@ -29,7 +30,7 @@ const (
 	numActs
 )
 
-var actNames = [numActs]string{"sets", "sets-anew", "creates", "creates-brief", "writes", "touches", "shortens", "persists", "destroys",
+var actNames = [numActs]string{"sets", "sets-anew", "sets-brief", "creates", "creates-brief", "writes", "touches", "shortens", "persists", "destroys",
 	"tick", "leap", "restarts", "asks", "reads", "joins", "gets", "repairs"}
 
 // Action is one step of the cluster.
@@ -108,15 +109,17 @@ func (w *World) Apply(s *State, a Action) (ok bool, err error) {
 func (w *World) act(s *State, n int, a Action) bool {
 	switch a.Act {
 	case actUpsert:
-		return w.upsert(s, n, false)
+		return w.upsert(s, n, false, w.TTL)
 	case actReset:
-		return w.upsert(s, n, true)
+		return w.upsert(s, n, true, w.TTL)
+	case actSetBrief:
+		return w.upsert(s, n, false, w.ShortTTL)
 	case actCreate:
 		return w.create(s, n)
 	case actBrief:
 		return w.createBrief(s, n)
 	case actWrite:
-		return w.write(s, n, false)
+		return w.write(s, n, 0)
 	case actTouch:
 		return w.touch(s, n)
 	case actShorten:
@@ -182,7 +185,7 @@ func (w *World) checkStep(before, s *State, a Action) error {
 	nd := &s.Node[n]
 	own := ID{O: nd.Origin}
 	switch a.Act {
-	case actUpsert, actReset, actCreate, actBrief, actWrite:
+	case actUpsert, actReset, actSetBrief, actCreate, actBrief, actWrite:
 		if d := nd.Key.data(); !w.visible(s, n) || d.O != own.O || d == before.Node[n].Key.data() {
 			return fmt.Errorf("n%d does not read its own write", n)
 		}

@@ -64,6 +64,11 @@
 //  15. until = max(T, hold end) + lifetime + 2 × skew + pad. (T + lifetime + 2 × skew is over before the last weak birth that the
 //     hold must kill is gone, and before a birth as young as T has passed its grace.) The tombstone goes at epochEnd(until).
 //
+//  20. When the last birth of a key goes, the winning deadline register stays, for as long as a tombstone, with the birth's id. What comes to
+//     a key without births and is older gets that register: under its own stamp, with a new dot. It is void where a tombstone that is
+//     known here covers the birth. (A short life that overrode a longer one, unknown here, was over and forgotten when they met: the
+//     longer one was shown again. A new stamp would win over a touch made after it; another due time would be a second content of one version.)
+//
 // Absence, in a cluster whose parts were separated for longer than a tombstone is kept (absence.go). Old is what is stamped
 // longer ago than the lifetime; a tombstone is kept for longer by the skew, twice, and the pad.
 //
@@ -85,10 +90,10 @@
 //  1. that it forgets, with the session that expired there, data written to it there, while others keep the session alive:
 //     their value stands, everywhere; likewise a finite deadline over a persist it never heard of;
 //  2. that equal intervals are not equal states until the fingerprints' heal has merged the buckets: of two births made on the
-//     two sides with different lifetimes one may be purged on one side and still override on the other; a write of limit 1
-//     may yet reach one node by an old datagram. The heal is part of convergence in these cases, not only an alarm. Nothing
-//     else needs it: where no birth was purged while one of the key's dots was missing somewhere, equal intervals are
-//     equal states.
+//     two sides with different lifetimes one may be purged on one side and still override on the other, and is told as ended only when
+//     who remembers it meets what it overrode; a write of limit 1 may yet reach one node by an old datagram. The heal is part of convergence
+//     in these cases, not only an alarm. Nothing else needs it: where no birth was purged while one of the key's dots was missing
+//     somewhere, equal intervals are equal states. In the end all nodes show what lives by all that the living ones saw (checkEnds).
 //  3. Absence is judged by what is covered. Who took a destroy, and for as long as a tombstone is kept neither the creation that it
 //     killed nor a repair of it, though another has both, cannot tell (overdue). Likewise a destroy by who had not heard of the
 //     creation kills it where its tombstone comes in time, and else not.

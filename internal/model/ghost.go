@@ -24,13 +24,18 @@ type view struct {
 // computed from the ops alone, by the plain meaning of design 3, and shares no code with the merge. Data alone may be
 // forgotten with the session (limit 1 in the package comment), so data is judged by what the node has.
 func (w *World) ghost(s *State, n int) view {
+	return w.ghostOf(s, n, s.Node[n].Known)
+}
+
+// ghostOf is the same of some dots, at a node's time.
+func (w *World) ghostOf(s *State, n int, known Dots) view {
 	nd := &s.Node[n]
-	alive := w.ghostAlive(s, nd.Known)
+	alive := w.ghostAlive(s, known)
 	var v view
 	var dl Deadline
-	nd.Known.each(func(of Dots) {
+	known.each(func(of Dots) {
 		op := s.Ops[of.index()]
-		if op.Kind == opTomb || !alive.has(op.B.ID) {
+		if op.Kind == opTomb || op.Of != 0 || !alive.has(op.B.ID) {
 			return
 		}
 		if op.Kind == opBirth && nd.Have.has(of) && v.data.less(op.B.Data) {
@@ -125,10 +130,14 @@ func (w *World) view(s *State, n int) view {
 // checkGhost: what a node shows is what it was told, whatever it has forgotten since (promises 2, 3 and 5).
 func (w *World) checkGhost(s *State, n int) error {
 	m, g := w.view(s, n), w.ghost(s, n)
+	if own := w.ghostOf(s, n, s.Node[n].Saw); m.visible && own.births > 0 && !own.visible {
+		return fmt.Errorf("n%d shows a session after the end of one that was later, as it saw (%v, want %v)", n, m, own)
+	}
 	if s.Forgot && g.births > 1 {
 		return nil // two births, one purged before the other came: the fingerprints' work, see checkConverged
 	}
 	switch {
+	case m.visible && !g.visible && w.untold(s, n):
 	case m.visible && !g.visible:
 		return fmt.Errorf("n%d shows a session that is destroyed or expired by what it was told (%v, want %v)", n, m, g)
 	case !m.visible && g.visible:
@@ -139,6 +148,19 @@ func (w *World) checkGhost(s *State, n int) error {
 		return fmt.Errorf("n%d promises %d, was told %d", n, m.promise, g.promise)
 	}
 	return nil
+}
+
+// untold: what n shows has an end that another node remembers, and can tell only when it meets it: it had forgotten the end before it
+// heard of so long a lifetime (limit 2).
+func (w *World) untold(s *State, n int) bool {
+	d, _ := s.Node[n].Key.deadline()
+	for m := range w.Nodes {
+		end := &s.Node[m].Ended
+		if m != n && d.ID.less(end.DL.ID) && d.Due-d.ID.S.tick() > end.Span {
+			return true
+		}
+	}
+	return false
 }
 
 // checkKeptAlive is promise 5 between nodes: where one node's user keeps the session alive by that node's own
@@ -303,6 +325,21 @@ func (w *World) checkAll(c *State) error {
 		if err := w.checkGhost(c, n); err != nil {
 			return fmt.Errorf("all repaired: %w", err)
 		}
+		if err := w.checkEnds(c, n); err != nil {
+			return fmt.Errorf("all repaired: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkEnds: in the end every node shows what lives by all that living nodes saw, whoever has forgotten what since.
+func (w *World) checkEnds(c *State, n int) error {
+	var saw Dots
+	for m := range w.Nodes {
+		saw |= c.Node[m].Saw
+	}
+	if m, g := w.view(c, n), w.ghostOf(c, n, saw); g.births > 0 && m.visible != g.visible {
+		return fmt.Errorf("n%d shows a session: %v, by all that was seen %v", n, m, g)
 	}
 	return nil
 }

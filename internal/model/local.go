@@ -24,8 +24,9 @@ func (s *State) issue(n int, op Op) {
 	op.Ctx = nd.Cov | op.Dot
 	nd.Seq++
 	nd.Cov |= op.Dot
-	nd.Known |= op.Dot
+	nd.Known |= op.Dot | op.Of
 	nd.Have |= op.Dot
+	nd.Saw |= op.Dot | op.Of
 	s.Ops[op.Dot.index()] = &op
 }
 
@@ -66,16 +67,16 @@ func touchOp(b *Birth, touched ID) Op {
 
 // upsert is SET without NX or XX: it updates what lives, is refused in a hold, and else gives birth, weakly
 // unless (seen) this connection has read the key as missing on a node that knows the tombstone.
-func (w *World) upsert(s *State, n int, seen bool) bool {
+func (w *World) upsert(s *State, n int, seen bool, ttl int16) bool {
 	nd := &s.Node[n]
 	if w.visible(s, n) {
-		return !seen && w.write(s, n, true)
+		return !seen && w.write(s, n, ttl)
 	}
 	known := nd.Key.T > 0
 	if known && !seen && at(w.time(s, n)) <= nd.Key.Hold {
 		return false
 	}
-	return (known || !seen) && w.birth(s, n, Birth{Weak: !seen && !w.UpsertExplicit, Upsert: !seen}, w.TTL)
+	return (known || !seen) && w.birth(s, n, Birth{Weak: !seen && !w.UpsertExplicit, Upsert: !seen}, ttl)
 }
 
 // create is SET NX, or an insert of an adapter that knows what it does.
@@ -97,8 +98,8 @@ func (w *World) birth(s *State, n int, b Birth, ttl int16) bool {
 	return true
 }
 
-// write updates the current birth: data, and with fresh the deadline too. The whole birth is shipped.
-func (w *World) write(s *State, n int, fresh bool) bool {
+// write updates the current birth: data, and the deadline too where it comes with a lifetime. The whole birth is shipped.
+func (w *World) write(s *State, n int, ttl int16) bool {
 	if !w.visible(s, n) {
 		return false
 	}
@@ -106,8 +107,8 @@ func (w *World) write(s *State, n int, fresh bool) bool {
 	if b.Data.less(id) {
 		b.Data = id
 	}
-	if fresh {
-		w.put(b, w.freshDeadline(id, b.ID, w.TTL))
+	if ttl > 0 {
+		w.put(b, w.freshDeadline(id, b.ID, ttl))
 	}
 	s.issue(n, Op{Kind: opBirth, B: *b})
 	w.settle(s, n)

@@ -15,6 +15,9 @@ var wide = Params{TTL: 8, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Hold: 3, Life:
 // padded is wide with a pad that touches fit in.
 var padded = Params{TTL: 8, ShortTTL: 1, Pad: 4, Skew: 1, Epoch: 2, Hold: 3, Life: 24, Tick: 4, Clock: [maxNodes]int16{1, 0, 0}}
 
+// uneven has lifetimes of which one is over and forgotten long before the other.
+var uneven = Params{TTL: 20, ShortTTL: 4, Pad: 1, Skew: 1, Epoch: 2, Life: 40, Tick: 2, Clock: [maxNodes]int16{1, 0, 0}}
+
 // longHold has a hold nearly as long as a life.
 var longHold = Params{TTL: 8, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Hold: 6, Life: 8, Tick: 4, Clock: [maxNodes]int16{0, 1, 0}}
 
@@ -50,6 +53,10 @@ var profiles = []profile{
 		Budget{actCreate: 2, actTouch: 2, actWrite: 2, actShorten: 1, actTick: 1, actLeap: 2}},
 	{"two nodes, long and short lives", wide, 2, 4, 6, 7, 9,
 		Budget{actCreate: 1, actBrief: 1, actWrite: 1, actTouch: 1, actShorten: 1, actDestroy: 1, actTick: 1, actLeap: 2}},
+	{"two nodes, an end before another's", uneven, 2, 3, 6, 7, 9,
+		Budget{actSetBrief: 2, actCreate: 1, actWrite: 1, actTouch: 1, actShorten: 1, actDestroy: 1, actTick: 1, actLeap: 2}},
+	{"three nodes, an end before another's", uneven, 3, 2, 5, 6, 8,
+		Budget{actSetBrief: 1, actCreate: 1, actTouch: 1, actLeap: 2, actRestart: 1, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
 	{"two nodes, touches", padded, 2, 5, 8, 10, 12,
 		Budget{actCreate: 1, actTouch: 3, actShorten: 1, actTick: 2, actLeap: 1}},
 	{"two nodes, a long hold", longHold, 2, 3, 8, 9, 11,

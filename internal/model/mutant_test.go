@@ -50,7 +50,10 @@ var mutants = []mutant{
 	{"what was refused is covered", Rules{RefusalCovers: true}, "three nodes, a long separation", 7},
 	{"a transfer of two donors claims what either had", Rules{ClaimAny: true}, "three nodes, a long separation", 7},
 	{"what became old during a transfer is covered", Rules{AgedCounts: true}, "two nodes, a transfer for days", 8},
-	{"a shortening kept by the old promise", Rules{ShortenByOldPromise: true}, "two nodes, long and short lives", 7},
+	{"what goes at its end leaves nothing", Rules{EndForgotten: true}, "two nodes, long and short lives", 6},
+	{"an end told after all gets a new stamp", Rules{EndNewStamp: true}, "two nodes, an end that outlives", 7},
+	{"an end outlives its birth's destroy", Rules{EndOutlivesDestroy: true}, "two nodes, an end that outlives", 9},
+	{"a shortening kept by the old promise", Rules{ShortenByOldPromise: true}, "two nodes, long and short lives", 8},
 }
 
 // TestEveryBrokenRuleIsFound keeps the search honest: what it cannot break it does not prove.
@@ -99,6 +102,8 @@ func findProfile(t *testing.T, name string) profile {
 var extra = []profile{
 	{"three nodes, touches", padded, 3, 5, 0, 0, 0,
 		Budget{actCreate: 1, actTouch: 2, actShorten: 2, actTick: 2}},
+	{"two nodes, an end that outlives", uneven, 2, 4, 0, 0, 0,
+		Budget{actSetBrief: 2, actCreate: 1, actTouch: 1, actDestroy: 1, actTick: 1, actLeap: 2}},
 	{"two nodes, a transfer for days", apart, 2, 3, 0, 0, 0,
 		Budget{actCreate: 2, actDestroy: 1, actTick: 2, actSnapStart: 1, actSnapEnd: 1}},
 	{"three nodes, a transfer under way", apart, 3, 3, 0, 0, 0,

@@ -7,7 +7,7 @@ func (w *World) deliver(s *State, n int, d Dots) bool {
 		return false
 	}
 	nd.hear(op.HLC)
-	covered := true
+	covered, had := true, nd.Key.N
 	switch op.Kind {
 	case opBirth:
 		if w.ended(s, n, &op.B, w.held(nd), op.Ctx) {
@@ -22,10 +22,11 @@ func (w *World) deliver(s *State, n int, d Dots) bool {
 	}
 	if covered {
 		nd.Cov |= d
-		nd.Known |= d
+		nd.Known |= d | op.Of
 		nd.Have |= d
+		nd.Saw |= d | op.Of
 	}
-	w.merged(s, n)
+	w.merged(s, n, had)
 	return covered
 }
 
@@ -42,12 +43,53 @@ func (w *World) deliverTouch(nd *Node, op *Op) bool {
 	return true
 }
 
-// merged is what follows every merge: judge the result, then square the local touch with it.
-func (w *World) merged(s *State, n int) {
+// merged is what follows every merge into a key that had so many births: judge the result, by what has ended here as well, then
+// square the local touch with it.
+func (w *World) merged(s *State, n int, had uint8) {
 	if !w.InsertDue {
 		w.collect(s, n)
 	}
+	if had == 0 {
+		w.tellEnd(s, n)
+	}
 	w.settle(s, n)
+}
+
+// tellEnd writes an end that is remembered into what comes after it and is older, under the end's own stamp, with a new dot. What has
+// births already overrides all that the end does.
+func (w *World) tellEnd(s *State, n int) {
+	nd := &s.Node[n]
+	d, of := nd.Key.deadline()
+	end := nd.Ended
+	if of == (ID{}) || !d.ID.less(end.DL.ID) || nd.Seq >= maxSeq || nd.Key.killed(end.Birth, end.Weak, w.Rules) && !w.EndOutlivesDestroy {
+		return
+	}
+	told := end.DL
+	if w.EndNewStamp {
+		told.ID = w.stamp(s, n)
+	}
+	b := nd.Key.find(of)
+	w.put(b, told)
+	op := touchOp(b, end.DL.ID)
+	op.Of = s.maker(end)
+	s.issue(n, op)
+}
+
+// withMakers is a set and the dots whose ends its dots tell.
+func (s *State) withMakers(set Dots) Dots {
+	all := set
+	set.each(func(d Dots) { all |= s.Ops[d.index()].Of })
+	return all
+}
+
+// maker is the dot that made an end, for the judge.
+func (s *State) maker(end End) Dots {
+	for i, op := range s.Ops {
+		if op != nil && op.Of == 0 && op.B.ID == end.Birth && op.B.DL.ID == end.DL.ID {
+			return 1 << i
+		}
+	}
+	return 0
 }
 
 // shown is what a node says it knows.
@@ -75,7 +117,7 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 	nd.hear(at(w.time(s, from)))
 	refused := w.mergeKey(s, n, from, w.held(nd), h.Cov)
 	if refused && !w.RefusalCovers {
-		w.merged(s, n)
+		w.merged(s, n, before.Key.N)
 		return nd.Key != before.Key
 	}
 	nd.Cov |= d
@@ -83,16 +125,17 @@ func (w *World) repair(s *State, n, from int, d Dots) bool {
 		nd.Cov |= young
 	}
 	nd.Known |= d
-	w.merged(s, n)
+	w.merged(s, n, before.Key.N)
 	return true
 }
 
 // heal merges the whole state of a bucket whose fingerprints differ.
 func (w *World) heal(s *State, n, from int) {
 	nd, h := &s.Node[n], &s.Node[from]
+	had := nd.Key.N
 	nd.hear(at(w.time(s, from)))
 	w.mergeKey(s, n, from, w.held(nd), h.Cov)
-	w.merged(s, n)
+	w.merged(s, n, had)
 }
 
 // restart loses all; a new incarnation waits for a snapshot. That the last who held the dot of an old destroy does not die while its

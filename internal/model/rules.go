@@ -38,6 +38,9 @@ type Rules struct {
 	RefuseByHeld         bool // ... is refused by what is covered, not by what a transfer is about to cover
 	RefusalCovers        bool // what was refused counts as applied
 	AgedCounts           bool // a transfer that is judged covers what became old while it ran
+	EndForgotten         bool // a birth that goes at its end leaves nothing
+	EndNewStamp          bool // an end that is told after all gets a new stamp
+	EndOutlivesDestroy   bool // an end is told although its birth is destroyed
 	ClaimAny             bool // a transfer of two donors claims what either had
 }
 

@@ -181,14 +181,16 @@ func append16(b []byte, vs ...int16) []byte {
 }
 
 func appendNode(b []byte, nd *Node) []byte {
-	b = append(b, nd.Origin, nd.Seq, boolByte(nd.Joining), boolByte(nd.Snap != nil))
+	b = append(b, nd.Origin, nd.Seq, boolByte(nd.Joining), boolByte(nd.Snap != nil)|boolByte(nd.Ended.Weak)<<1)
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Cov))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Known))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Have))
+	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Saw))
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Buried))
 	b = append16(b, int16(nd.HLC), int16(nd.Local.Birth.S), int16(nd.Local.At.S), nd.Local.Due,
-		int16(nd.Last.Birth.S), int16(nd.Last.At.S), nd.Last.Due)
-	b = append(b, nd.Local.Birth.O, nd.Local.At.O, nd.Last.Birth.O, nd.Last.At.O)
+		int16(nd.Last.Birth.S), int16(nd.Last.At.S), nd.Last.Due, int16(nd.Ended.DL.ID.S), int16(nd.Ended.Birth.S),
+		nd.Ended.DL.Due, nd.Ended.DL.Promise, nd.Ended.Span)
+	b = append(b, nd.Ended.DL.ID.O, nd.Ended.Birth.O, nd.Local.Birth.O, nd.Local.At.O, nd.Last.Birth.O, nd.Last.At.O)
 	b = appendKey(b, &nd.Key)
 	if p := nd.Snap; p != nil {
 		b = append(b, p.Donor, p.Origin)

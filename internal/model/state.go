@@ -50,7 +50,8 @@ type Op struct {
 	HLC     Stamp // the frame header's
 	At      int16 // true time of issue
 	B       Birth
-	Touched ID // ghost: when the user did what an opTouch carries
+	Touched ID   // ghost: when the user did what an opTouch carries
+	Of      Dots // ghost: the dot whose end it tells
 	T       Stamp
 	Until   int16
 	Hold    Stamp
@@ -61,6 +62,14 @@ type Touch struct {
 	Birth ID // zero: none
 	At    ID
 	Due   int16
+}
+
+// End is what is left of the last birth that went at its end: the deadline register that had won, and whose it was.
+type End struct {
+	DL    Deadline
+	Birth ID
+	Weak  bool
+	Span  int16 // ghost: the longest lifetime it was known to have been given
 }
 
 // Snapshot is a transfer under way: intervals as of its start, and records, read later.
@@ -84,7 +93,9 @@ type Node struct {
 	Known   Dots // ghost: every dot whose effect ever reached this node, even if forgotten since
 	Have    Dots // ghost: of those, what it has not purged with the key's births since
 	Buried  Dots // ghost: creating dots of births it was told of and that a tombstone killed here
+	Saw     Dots // ghost: every dot whose effect was in this incarnation's key, purged since or not
 	Key     Key
+	Ended   End
 	Local   Touch
 	Last    Touch // ghost: the last touch kept local here
 	Snap    *Snapshot
@@ -182,6 +193,9 @@ func (w *World) collect(s *State, n int) {
 		if b := &old.B[i]; t >= w.keepUntil(&old, b) {
 			w.purge(s, nd, b.ID, t)
 		}
+	}
+	if d, of := old.deadline(); old.N > 0 && nd.Key.N == 0 && nd.Ended.DL.ID.less(d.ID) && !w.EndForgotten {
+		nd.Ended = End{DL: d, Birth: of, Weak: old.find(of).Weak, Span: old.find(of).Span}
 	}
 	if nd.Key.T > 0 && t >= w.epochEnd(nd.Key.Until) {
 		s.Parted = s.Parted || w.apart(s)

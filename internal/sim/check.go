@@ -30,6 +30,7 @@ type seen struct {
 	touchAt  record.Version               // its stamp; a later register overrides it
 	wroteAt  hlc.Stamp                    // the latest that the last operation of a user here may be stamped
 	touched  record.Version               // the birth that lived then; its death ends it
+	ended    ending                       // the latest end that was seen here
 }
 
 type seenBirth struct {
@@ -186,6 +187,7 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 	if len(was.births) == len(s.Births) {
 		return
 	}
+	n.noteEnd(k, s, was)
 	for id, had := range was.births {
 		if holdsBirth(s, id) {
 			continue
@@ -254,6 +256,9 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 		n.broken("promise 5", k, "visible at %d, and the clocks are %d ms apart", now, n.trueSkew())
 	case visible && view.Version != value.Value.Version:
 		n.broken("promise 1", k, "a read gives another value than the latest")
+	}
+	if visible {
+		n.checkEnded(k, &d.Deadline, was)
 	}
 	was.forgetTouch(n.origins.Later(d.Deadline.Version, was.touchAt) || !holdsBirth(s, was.touched))
 	if !visible && n.wall() < was.touchDue && !n.leaving {

@@ -188,6 +188,7 @@ func (w *World) checkHealed() {
 			}
 		}
 		w.checkAlike(k)
+		w.checkEndsTold(k)
 	}
 }
 

@@ -339,11 +339,14 @@ func (n *Node) noteOwn() {
 		var s, made record.State
 		n.table.Load(k, &s)
 		for i := range s.Births {
-			if b := s.Births[i]; b.Deadline.By == n.self() {
+			b := s.Births[i]
+			if b.Deadline.By == n.self() {
 				n.checkRenewed(k, &b.Deadline)
-				b.Value = record.Value{}
-				made.Births = append(made.Births, b)
-			}
+			} else if len(s.Births) > 1 {
+				continue
+			} // a lone one of another's may be an end told after all
+			b.Value = record.Value{}
+			made.Births = append(made.Births, b)
 		}
 		n.world.ledger.enter(n, k, &s)
 		n.world.ledger.dots = append(n.world.ledger.dots, dotFact{n.globalRef(n.self()), seq, k, n.globalState(&made)})

@@ -75,9 +75,13 @@ func (o *op) merge(in *record.State) Outcome {
 		o.place()
 		o.expect()
 	}
+	unborn := len(o.e.state.Births) == 0
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
-		o.t.purge(o.e, o.t.finished(o.at))
+		o.purge(o.t.finished(o.at))
+		if unborn {
+			o.tellEnd()
+		}
 		o.keepTouch()
 	}
 	if m.Changed || fresh {
@@ -126,11 +130,6 @@ func valueBytes(s *record.State) (n int) {
 		n += len(s.Births[i].Value.Bytes) + len(s.Births[i].Value.Owner)
 	}
 	return n
-}
-
-// purge drops what was due by the end of an epoch. Merge first, judge on the result.
-func (t *Table) purge(e *entry, epoch int64) (changed bool) {
-	return !e.isFloor() && e.state.Purge(t.cfg.Origins, epoch, t.keep(), t.cfg.MaxSkew)
 }
 
 // Load reads the key's whole state into into, whose Births are reused. Values are shared, never changed in place.

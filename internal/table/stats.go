@@ -18,6 +18,7 @@ type counts struct {
 	expired, purged, localTouches, reissued        atomic.Uint64
 	renewed, renewDropped                          atomic.Uint64
 	over, absent, compacted                        atomic.Uint64
+	endsTold, endsDropped                          atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -58,6 +59,8 @@ type Stats struct {
 	RenewDropped   uint64 // those that were to be, and found no room to wait
 	Over           uint64 // remote births not taken: they ended here, long ago
 	Absent         uint64 // births dropped: they ended in another part of the cluster, during a long separation
+	EndsTold       uint64 // ends of births already forgotten, told where something older came
+	EndsDropped    uint64 // ends not remembered any more, since there are too many
 }
 
 // Stats reads the gauges and counters.
@@ -72,6 +75,7 @@ func (t *Table) Stats() Stats {
 		LocalTouches: c.localTouches.Load(), Reissued: c.reissued.Load(),
 		Renewed: c.renewed.Load(), RenewDropped: c.renewDropped.Load(),
 		Over: c.over.Load(), Absent: c.absent.Load(), Compacted: c.compacted.Load(),
+		EndsTold: c.endsTold.Load(), EndsDropped: c.endsDropped.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

@@ -142,7 +142,7 @@ func (t *Table) wakeUp(b *bucket, now int64, due slot) {
 	if o.e.class == session && !o.visible() {
 		o.hide()
 	}
-	if t.purge(o.e, t.epoch.Load()) {
+	if o.purge(t.epoch.Load()) {
 		t.counts.purged.Add(1)
 		o.settle()
 	}

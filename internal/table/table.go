@@ -50,6 +50,7 @@ type Table struct {
 	buckets [Buckets]bucket // first, so that each starts a cache line
 
 	arenas [arenaSize]arena
+	ends   [Buckets]ends // each under its bucket's lock
 
 	cfg     Config
 	me      atomic.Uint32 // record.Ref of this run
