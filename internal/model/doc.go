@@ -55,12 +55,14 @@
 // Forgetting, judged on the merged result by the node's HLC.
 //
 //  13. Hidden: HLC ≥ winning promise + skew.
+//
 //  14. Each birth goes by itself, at epochEnd(max Latest over itself and the births it overrides + grace). It overrides a birth
 //     whose data or whose deadline register is stamped lower than its own. While a register without a deadline wins, its birth
 //     and those that override it stay; one that has lost counts as the winner's stamp + lifetime. ("The whole key after the
 //     latest of all births" diverges without any loss: a session created again within the grace of its expired predecessor
 //     keeps the predecessor on a node that had not purged it yet, and not on one that had. "Each by its own Latest" lets an
 //     overridden birth surface again.)
+//
 //  15. until = max(T, hold end) + lifetime + 2 × skew + pad. (T + lifetime + 2 × skew is over before the last weak birth that the
 //     hold must kill is gone, and before a birth as young as T has passed its grace.) The tombstone goes at epochEnd(until).
 //
