@@ -17,17 +17,40 @@ import (
 // clock is the first field of the bodies written out in tests.
 const clock = "01a3185c50000003"
 
-func TestBodiesRefused(t *testing.T) {
-	second := "01" + hex.EncodeToString(testOrigin(2).Append(nil))
-	id := "00" + "00" // at the clock, of the sender
-	value := "047621"
-	// state is a batch of one state of key "k" whose births and tombstone are given.
-	state := func(hex string) string { return clock + "00" + "1101" + "016b" + hex + "00" }
-	tests := []struct {
-		name, codec, hex string
-		want             error
-	}{
-		{"a batch that is right", "batch", state("01" + "46" + id + "01" + value), nil},
+// How bodies begin, and parts of them.
+var (
+	atClock = "00" + "00" // a stamp: at the clock, of the sender
+	value   = "047621"
+	second  = "01" + hex.EncodeToString(testOrigin(2).Append(nil))
+)
+
+// state is a batch of one state of key "k" whose births and tombstone are given.
+func state(hex string) string { return clock + "00" + "1101" + "016b" + hex + "00" }
+
+// refusal is a body, in hex, and what is to become of it.
+type refusal struct {
+	name, codec, hex string
+	want             error
+}
+
+func refuse(t *testing.T, tests []refusal) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := hex.DecodeString(tt.hex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := codecOf(tt.codec).parse(newWorld(), b); !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestBatchesRefused(t *testing.T) {
+	refuse(t, []refusal{
+		{"a batch that is right", "batch", state("01" + "46" + atClock + "01" + value), nil},
 		{"too many nodes to acknowledge", "batch", clock + "21", ErrLimit},
 		{"an unknown kind", "batch", clock + "00" + "1501", ErrUnknown},
 		{"an unknown item flag", "batch", clock + "00" + "5101016b00" + "00", ErrUnknown},
@@ -45,30 +68,40 @@ func TestBodiesRefused(t *testing.T) {
 		{"a database that is none", "batch", clock + "00" + "3301" + "20" + "0000", ErrValue},
 		{"a floor with a name", "batch", clock + "00" + "3301" + "10" + "016b00", ErrValue},
 		{"a pull with a database", "batch", clock + "00" + "340100", ErrValue},
+	})
+}
+
+func TestStatesRefused(t *testing.T) {
+	refuse(t, []refusal{
 		{"17 births", "batch", state("11"), ErrLimit},
 		{"9 births of one kind", "batch", state("09" + births(9, value)), ErrLimit},
 		{"8 births of one kind", "batch", state("08" + births(8, value)), nil},
-		{"a birth twice", "batch", state("02" + strings.Repeat("46"+id+"01"+value, 2)), ErrValue},
+		{"a birth twice", "batch", state("02" + strings.Repeat("46"+atClock+"01"+value, 2)), ErrValue},
 		{"a birth at stamp 0", "batch", state("01" + "46" + hex.EncodeToString(appendStamp(nil, now, 0)) + "00" + "01" + value), ErrValue},
 		{"a birth at the last stamp", "batch", state("01" + "46" + hex.EncodeToString(appendStamp(nil, now, hlc.Max)) + "00" + "01" + value), ErrValue},
-		{"a birth of dot 0", "batch", state("01" + "46" + id + "00" + value), ErrValue},
-		{"a state without a value", "batch", state("01" + "40" + id + "01"), ErrValue},
-		{"a touch with a value", "batch", clock + "00" + "1201" + "016b" + "01" + "46" + id + "01" + value + "00", ErrValue},
-		{"a value's version without a value", "batch", state("01" + "44" + id + "01"), ErrValue},
-		{"an end without a deadline", "batch", state("01" + "66" + id + "01" + value + "02"), ErrValue},
-		{"a label that says nothing", "batch", state("01" + "46" + id + "01" + "05" + "0000" + "7621"), ErrValue},
-		{"an owner that is too long", "batch", state("01" + "46" + id + "01" + "05" + "01" + "8102"), ErrLimit},
-		{"a value that is too long", "batch", state("01" + "46" + id + "01" + "82808001"), ErrLimit},
-		{"an end before 1970", "batch", state("01" + "7e" + id + "01" + value + "ffffffffffffffff01"), ErrValue},
-		{"a latest promise before 1970", "batch", state("01" + "06" + id + "01" + value + "00" + "ffffffffffffffff01"), ErrValue},
-		{"a span", "batch", state("01" + "06" + id + "01" + value + "feffffffffff7f" + "00"), nil},
-		{"a span below 0", "batch", state("01" + "06" + id + "01" + value + "01" + "00"), ErrValue},
-		{"a span beyond 48 bits", "batch", state("01" + "06" + id + "01" + value + "8080808080808001" + "00"), ErrValue},
-		{"a span far beyond its type", "batch", state("01" + "06" + id + "01" + value + "feffffffffffffffff01" + "00"), ErrValue},
-		{"an end before its register was written", "batch", state("01" + "7e" + id + "01" + value + "01"), ErrValue},
-		{"an absolute end at 0", "batch", state("01" + "c6" + id + "01" + value + "00" + hex.EncodeToString(appendSigned(nil, -now.Millis()))), ErrValue},
+		{"a birth of dot 0", "batch", state("01" + "46" + atClock + "00" + value), ErrValue},
+		{"a state without a value", "batch", state("01" + "40" + atClock + "01"), ErrValue},
+		{"a touch with a value", "batch", clock + "00" + "1201" + "016b" + "01" + "46" + atClock + "01" + value + "00", ErrValue},
+		{"a value's version without a value", "batch", state("01" + "44" + atClock + "01"), ErrValue},
+		{"an end without a deadline", "batch", state("01" + "66" + atClock + "01" + value + "02"), ErrValue},
+		{"a label that says nothing", "batch", state("01" + "46" + atClock + "01" + "05" + "0000" + "7621"), ErrValue},
+		{"an owner that is too long", "batch", state("01" + "46" + atClock + "01" + "05" + "01" + "8102"), ErrLimit},
+		{"a value that is too long", "batch", state("01" + "46" + atClock + "01" + "82808001"), ErrLimit},
+		{"an end before 1970", "batch", state("01" + "7e" + atClock + "01" + value + "ffffffffffffffff01"), ErrValue},
+		{"a latest promise before 1970", "batch", state("01" + "06" + atClock + "01" + value + "00" + "ffffffffffffffff01"), ErrValue},
+		{"a span", "batch", state("01" + "06" + atClock + "01" + value + "feffffffffff7f" + "00"), nil},
+		{"a span below 0", "batch", state("01" + "06" + atClock + "01" + value + "01" + "00"), ErrValue},
+		{"a span beyond 48 bits", "batch", state("01" + "06" + atClock + "01" + value + "8080808080808001" + "00"), ErrValue},
+		{"a span far beyond its type", "batch", state("01" + "06" + atClock + "01" + value + "feffffffffffffffff01" + "00"), ErrValue},
+		{"an end before its register was written", "batch", state("01" + "7e" + atClock + "01" + value + "01"), ErrValue},
+		{"an absolute end at 0", "batch", state("01" + "c6" + atClock + "01" + value + "00" + hex.EncodeToString(appendSigned(nil, -now.Millis()))), ErrValue},
 		{"a hold without a tombstone", "batch", state("40"), ErrValue},
 		{"a tombstone kept until before 1970", "batch", state("20" + "00" + "ffffffffffffffff01"), ErrValue},
+	})
+}
+
+func TestControlBodiesRefused(t *testing.T) {
+	refuse(t, []refusal{
 		{"an unknown flag of a fragment", "fragment", clock + "02", ErrUnknown},
 		{"a fragment of a whole that is too large", "fragment", clock + "00000000" + "0000000000000001" + "80808010", ErrLimit},
 		{"a fragment of no size", "fragment", clock + "00000000" + "0000000000000001" + "0a" + "00" + "00" + "00", ErrValue},
@@ -91,6 +124,11 @@ func TestBodiesRefused(t *testing.T) {
 		{"a set of too many ranges", "ack", clock + "8140", ErrLimit},
 		{"a set beyond its type", "ack", clock + "01" + "ffffffffffffffffff01" + "00", ErrValue},
 		{"a HELLO without its padding", "hello", clock + "01" + "0161", ErrTruncated},
+	})
+}
+
+func TestStreamBodiesRefused(t *testing.T) {
+	refuse(t, []refusal{
 		{"a few fingerprints", "stream pull", clock + "0000000000000000" + "01" + "0000000000000000", ErrValue},
 		{"fingerprints of which there is no power of two", "stream pull", clock + "0000000000000000" + "8160" + strings.Repeat("00", 8*0x3001), ErrValue},
 		{"fingerprints cut short", "stream pull", clock + "0000000000000000" + "8040" + strings.Repeat("00", 8*8191), ErrTruncated},
@@ -98,20 +136,9 @@ func TestBodiesRefused(t *testing.T) {
 		{"too many fingerprints", "stream pull", clock + "0000000000000000" + "808020", ErrLimit},
 		{"too many keys to look up", "stream lookup", clock + "8102", ErrLimit},
 		{"a chunk whose item has a dot", "stream chunk", clock + "1301016b00" + "0000000000000000", ErrUnknown},
-		{"a chunk with an origin of the sender's", "stream chunk", clock + "01016b" + "01" + "46" + id + "01" + value + "00", ErrValue},
+		{"a chunk with an origin of the sender's", "stream chunk", clock + "01016b" + "01" + "46" + atClock + "01" + value + "00", ErrValue},
 		{"an unknown entry of an offer", "stream offer", clock + "02" + "00" + "02", ErrUnknown},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			b, err := hex.DecodeString(tt.hex)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, _, err := codecOf(tt.codec).parse(newWorld(), b); !errors.Is(err, tt.want) {
-				t.Errorf("error %v, want %v", err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 // births is n births at different stamps, each with the value given.
