@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 }
 
 // testRooms may import everything and be imported by tests only.
-var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "internal/dnstest", "internal/arch", "test/", "bench/"}
+var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "internal/dnstest", "internal/clocktest", "internal/arch", "test/", "bench/"}
 
 // pure rooms have no clock, no dice of their own, no I/O, no goroutines and no order that a map could leak.
 var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/wire", "internal/seal",

@@ -87,7 +87,7 @@ func (n *Node) keepWatch(ctx context.Context, target engine.Watch) {
 			if endedByPeer(err) {
 				n.step(engine.WatchBroken{Origin: target.Origin})
 			}
-			if time.Since(began) > steadyFor {
+			if n.Now().Sub(began) > steadyFor {
 				wait = rewatchMin
 			}
 			if !pause(ctx, wait/2+rand.N(wait)) {
@@ -111,34 +111,20 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // watch keeps one connection until it ends, and says why it did.
 func (n *Node) watch(ctx context.Context, target engine.Watch) error {
-	to := target.To
-	if n.link != nil {
-		to = n.link.Zoned(to)
-	}
-	conn, err := stream.DialOver(ctx, n.cfg.Dialer, to, n.identity())
-	if err != nil {
+	return n.call(ctx, target.To, target.Origin, func(conn *stream.Conn) error {
+		if err := conn.Send(byte(wire.StreamTypeWatch), n.watchBody()); err != nil {
+			return err
+		}
+		conn.Rest()
+		_, _, err := conn.Receive()
+		if err == nil {
+			return errTalks
+		}
 		return err
-	}
-	defer context.AfterFunc(ctx, conn.Close)()
-	defer conn.Close()
-	if conn.Peer() != target.Origin {
-		return errWrongPeer
-	}
-	if err := conn.Send(byte(wire.StreamTypeWatch), n.watchBody()); err != nil {
-		return err
-	}
-	conn.Rest()
-	_, _, err = conn.Receive()
-	if err == nil {
-		return errTalks
-	}
-	return err
+	})
 }
 
-var (
-	errWrongPeer = errors.New("the stream leads to another process than the one to be watched")
-	errTalks     = errors.New("the watched node sends something")
-)
+var errTalks = errors.New("the watched node sends something")
 
 func (n *Node) watchBody() []byte {
 	return wire.NewEncoder(n.origins, n.origins.Intern(n.Self())).AppendStreamWatch(nil, n.clock.Read(n.Now().UnixMilli()))

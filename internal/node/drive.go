@@ -45,7 +45,7 @@ func (n *Node) driver() {
 		armed := n.core.armed
 		n.core.Unlock()
 		if !armed.IsZero() {
-			timer.Reset(time.Until(armed))
+			timer.Reset(armed.Sub(n.Now()))
 		}
 	}
 }

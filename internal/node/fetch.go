@@ -27,9 +27,6 @@ func (f *fetches) cancel() {
 	}
 }
 
-// errWrongDonor: the address belongs to another node by now.
-var errWrongDonor = errors.New("the stream leads to another node than the donor")
-
 // errReplaced: the machine has asked for another transfer instead.
 var errReplaced = errors.New("another transfer takes the place of this one")
 
@@ -54,25 +51,14 @@ func (n *Node) startFetch(f engine.Fetch) {
 }
 
 func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone) error {
-	to := f.To
-	if n.link != nil {
-		to = n.link.Zoned(to)
-	}
-	conn, err := stream.DialOver(ctx, n.cfg.Dialer, to, n.identity())
-	if err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, conn.Close)()
-	defer conn.Close()
-	if conn.Peer() != f.Donor {
-		return errWrongDonor
-	}
-	taker := transfer.NewTaker(n.table, n.origins)
-	pull := taker.Pull(nil, n.clock.Read(n.Now().UnixMilli()), f.Cursor, f.Compare)
-	if err := conn.Send(byte(wire.StreamTypePull), pull); err != nil {
-		return err
-	}
-	return n.takeAll(conn, taker, done)
+	return n.call(ctx, f.To, f.Donor, func(conn *stream.Conn) error {
+		taker := transfer.NewTaker(n.table, n.origins)
+		pull := taker.Pull(nil, n.clock.Read(n.Now().UnixMilli()), f.Cursor, f.Compare)
+		if err := conn.Send(byte(wire.StreamTypePull), pull); err != nil {
+			return err
+		}
+		return n.takeAll(conn, taker, done)
+	})
 }
 
 // transferDepth is how many messages of a transfer wait between who reads or makes them and who merges or sends them.
@@ -223,15 +209,4 @@ func (n *Node) makeAll(donor *transfer.Donor, made chan<- message, sent <-chan [
 			return
 		}
 	}
-}
-
-// identity is what this node proves on streams.
-func (n *Node) identity() stream.Identity {
-	id := stream.Identity{Self: n.Self()}
-	for _, key := range n.ring.IDs() {
-		if seed, ok := n.ring.DeriveFor(key, "stream identity", 32); ok {
-			id.Seeds = append(id.Seeds, [32]byte(seed))
-		}
-	}
-	return id
 }
