@@ -89,3 +89,29 @@ func TestWhatANewcomerSendsIsKeptUntilItsClockIsJudged(t *testing.T) {
 		t.Fatal("a tombstone that is in time for a newcomer is dropped")
 	}
 }
+
+// Who has just proven that it has the key, and said nothing else yet, may send what it holds before it tells its clock.
+func TestNothingIsCollectedBeforeSomebodyMetHasSaidAnything(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	d.look(time.Second, engine.Member{Self: true, State: wire.Synced}, engine.Member{State: wire.Joining})
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected by a clock that nobody has confirmed")
+	}
+}
+
+// A joiner may hold what others sent it. Where it is the only one to tell the time, nothing goes before its clock came to it.
+func TestWhoIsSyncedAloneCollectsByTheClocksOfThoseWhoJoin(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	self := engine.Member{Self: true, State: wire.Synced}
+	d.look(time.Second, self, engine.Member{State: wire.Joining, ClockTold: true, Offset: -24 * time.Hour})
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected that a joiner's clock has not come to")
+	}
+	right := engine.Member{State: wire.Synced, ClockTold: true}
+	d.look(2*time.Second, self, right, right, engine.Member{State: wire.Joining, ClockTold: true, Offset: -24 * time.Hour})
+	if d.keeps() {
+		t.Fatal("a joiner is believed though all others say another time")
+	}
+}

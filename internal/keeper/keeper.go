@@ -56,32 +56,16 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 // confirmed it yet, rather than let it win every conflict (design: clocks).
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
-// node that has just started, or met somebody, and was not told the time yet collects nothing.
+// node that has just started, or met somebody, and was not told the time yet collects nothing. Those who join may have what others sent
+// them: where nobody else tells the time they do, as to collecting.
 //
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
 // theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
 func (k *Keeper) judge(members []engine.Member) {
-	var peers []time.Duration
-	var skew time.Duration
-	joining, told, untold := false, 0, 0
-	for _, m := range members {
-		switch {
-		case m.Self:
-			joining = m.State == wire.Joining
-		case m.State == wire.Synced:
-			skew = max(skew, m.Offset.Abs())
-			if m.ClockTold {
-				told++
-			} else {
-				untold++
-			}
-			if m.OffsetAge <= hearsay {
-				peers = append(peers, m.Offset)
-			}
-		}
-	}
-	k.blind = joining && len(peers) == 0 || untold > 0 && untold >= told
-	k.table.SetSkew(min(skew, k.limit))
+	said := listen(members)
+	joining, peers := said.joining, said.peers
+	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told
+	k.table.SetSkew(min(said.skew, k.limit))
 	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
 	v := judge(peers, lead, k.limit)
 	if !k.settled && len(peers) > 0 {
@@ -94,12 +78,49 @@ func (k *Keeper) judge(members []engine.Member) {
 	if k.steps.steady() && v.earliest > k.limit {
 		late = max(late, v.earliest-off)
 	}
+	if k.steps.steady() && len(peers) == 0 && said.behind > k.limit {
+		late = max(late, said.behind-off)
+	}
 	k.table.SetOff(off)
-	k.table.SetLate(k.stayLate(late, len(peers) > 0))
+	k.table.SetLate(k.stayLate(late, len(peers) > 0 || said.joiners))
 	if k.steps.steady() {
 		k.stampsAhead = v.stamps > k.limit
 	}
 	k.table.SetQuarantine(k.refusal(len(peers)))
+}
+
+// voices are what the members say of their clocks.
+type voices struct {
+	joining      bool            // this node
+	peers        []time.Duration // offsets of those that are synced, said a moment ago
+	skew         time.Duration
+	told, untold int
+	joiners      bool          // have said, a moment ago, where their clocks are:
+	behind       time.Duration // at most so far behind this node's
+}
+
+func listen(members []engine.Member) (said voices) {
+	for _, m := range members {
+		switch {
+		case m.Self:
+			said.joining = m.State == wire.Joining
+		case m.State == wire.Joining && !m.ClockTold: // or nothing is known of it yet but that it has the key
+			said.untold++
+		case m.State == wire.Joining && m.OffsetAge <= hearsay:
+			said.joiners, said.behind = true, max(said.behind, -m.Offset)
+		case m.State == wire.Synced:
+			said.skew = max(said.skew, m.Offset.Abs())
+			if m.ClockTold {
+				said.told++
+			} else {
+				said.untold++
+			}
+			if m.OffsetAge <= hearsay {
+				said.peers = append(said.peers, m.Offset)
+			}
+		}
+	}
+	return said
 }
 
 // refusal is why this node may not write; nil: it may.
