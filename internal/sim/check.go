@@ -17,14 +17,17 @@ type watcher struct {
 	at    time.Duration // of the last look
 	keys  map[record.Key]*seen
 	state record.State // scratch
+
+	donated [record.Databases]hlc.Stamp // floors of this life's donors
 }
 
 // seen is the most that a node was seen to know of a key.
 type seen struct {
 	tomb     hlc.Stamp
 	hold     hlc.Stamp
-	until    int64
-	stranger map[record.Version]bool      // births, in the observer's terms, that the tombstone never met: nil while it is held
+	held     hlc.Stamp                    // the tombstone at the last look, which may be an earlier one that came when tomb was collected
+	until    int64                        // of held
+	stranger map[record.Version]bool      // births, in the observer's terms, that a collected tombstone never met: nil while tomb is held
 	births   map[record.Version]seenBirth // in the node's own terms
 	touchDue int64                        // of a change of the deadline that this node acknowledged
 	touchAt  record.Version               // its stamp; a later register overrides it
@@ -106,19 +109,22 @@ func (n *Node) broken(promise string, k record.Key, format string, args ...any) 
 }
 
 func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
-	if s.Tomb.At < was.tomb && n.forgetMillis() < was.until {
-		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.tomb, was.until)
+	if s.Tomb.At < was.held && n.forgetMillis() < was.until {
+		n.broken("promise 3", k, "forgets tombstone %v, kept until %d", was.held, was.until)
 	}
 	switch {
 	case s.Tomb.At > was.tomb:
 		was.stranger = nil
-	case s.Tomb.At < was.tomb:
-		was.until = 0 // collected in time; a clock that jumps back afterwards makes no difference
+	case s.Tomb.At < was.held:
 		n.noteStrangers(h, was)
 	}
-	if t := s.Tomb.At; t != 0 && t != was.tomb && !h.hasTomb(t) {
+	if t := s.Tomb.At; t != 0 && t != was.held && !h.hasTomb(t) {
 		n.broken("promise 8", k, "has a tombstone %v that nobody made", t)
 	}
+	if s.Tomb.At < was.held {
+		was.until = 0 // collected in time; a clock that jumps back afterwards makes no difference
+	}
+	was.held = s.Tomb.At
 	if s.Tomb.At != 0 {
 		was.tomb = max(was.tomb, s.Tomb.At)
 		was.hold = max(was.hold, s.Tomb.Hold)
@@ -126,17 +132,19 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 	}
 }
 
-// noteStrangers: what was created before the tombstone, and elsewhere, and was not heard of here until it was collected,
-// lives on where it does: a known limit. What was covered here by then has ended.
+// noteStrangers: what was created before the tombstone that is collected now, and elsewhere, and was not heard of here, lives on where it
+// does: a known limit. What was covered here by then has ended.
 func (n *Node) noteStrangers(h *history, was *seen) {
-	if was.stranger != nil {
-		return
+	highest := was.held == was.tomb
+	if was.stranger == nil {
+		was.stranger = make(map[record.Version]bool)
 	}
-	was.stranger = make(map[record.Version]bool)
 	held := n.held()
 	for id, fact := range h.births {
 		if set := held[id.By]; set == nil || !set.Contains(fact.seq) {
-			was.stranger[id] = true
+			was.stranger[id] = was.stranger[id] || highest
+		} else if id.At <= was.held {
+			delete(was.stranger, id)
 		}
 	}
 }
@@ -150,6 +158,8 @@ func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *his
 		n.broken("promise 8", k, "has a birth %v that nobody made", b.ID)
 	case fact.weak != b.Weak || fact.seq != b.Seq:
 		n.broken("promise 8", k, "has birth %v with marks that it was not made with", b.ID)
+	case b.ID.At <= s.Tomb.At:
+		n.broken("promise 3", k, "birth %v lives under tombstone %v, which is held", b.ID, s.Tomb.At)
 	case b.ID.At <= was.tomb && !was.stranger[id]:
 		n.broken("promise 3", k, "birth %v lives under tombstone %v", b.ID, was.tomb)
 	case b.Weak && b.ID.At <= was.hold && !was.stranger[id]:
@@ -213,11 +223,22 @@ func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
 	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis()
 }
 
-// flushedElsewhere reports whether an old birth lies under a floor of its database that somebody made. It may be judged absent before
-// this node holds that floor, which a transfer brings with a later bucket. (A tombstone comes with its key, and is merged first.)
+// flushedElsewhere reports whether an old birth lies under a floor of its database that a donor held as it sent a part of a transfer. The
+// birth may be judged absent before this node holds that floor, which comes with a later bucket. (A tombstone comes with its key, and is
+// merged first.)
 func (n *Node) flushedElsewhere(k record.Key, id record.Version) bool {
-	return id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() &&
-		n.world.ledger.of(record.FloorKey(k.DB)).kills(id.At)
+	_, floor := k.IsFloor()
+	return !floor && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() && id.At <= n.watch.donated[k.DB]
+}
+
+// noteDonated remembers the floors of who sends a part of a transfer.
+func (n *Node) noteDonated(donor *Node) {
+	var s record.State
+	for db := range uint8(record.Databases) {
+		if donor.table.Load(record.FloorKey(db), &s) {
+			n.watch.donated[db] = max(n.watch.donated[db], s.Tomb.At)
+		}
+	}
 }
 
 func holdsBirth(s *record.State, id record.Version) bool {
@@ -350,7 +371,7 @@ func (n *Node) checkSizes() {
 }
 
 // tombSlack is more than a tombstone, which is taken however full a node is, or one's growth by a touch, may cost.
-const tombSlack = 1024
+const tombSlack = 192
 
 // checkMemory is promise 8 for sessions: others' are taken to 110 % of the limit, and nothing but tombstones beyond.
 func (n *Node) checkMemory() {

@@ -29,7 +29,7 @@ func (w *World) strikeFar(length time.Duration) {
 	}
 	w.stats.Faults[FarClock]++
 	n.goFar(pick(w.nemesis, farJumps...))
-	if w.nemesis.IntN(4) == 0 { // and nobody saw it jump
+	if w.opts.Situation == farStart || w.nemesis.IntN(4) == 0 { // and nobody saw it jump
 		n.crash()
 		n.start()
 	}
@@ -70,11 +70,13 @@ func (n *Node) readsClocks() bool { return n.world.opts.Faults&misread == 0 }
 // readingError is how wrong a reading of a peer's clock may be.
 const readingError = 1200 * time.Millisecond
 
-// trueSkew is how far, in milliseconds, any clock of the cluster is from this node's, and what a reading of it may add.
+// trueSkew is how far, in milliseconds, any clock of its cluster is from this node's, and what a reading of it may add.
 func (n *Node) trueSkew() int64 {
 	most := time.Duration(0)
-	for _, m := range n.world.ours() {
-		most = max(most, (m.skew - n.skew).Abs())
+	for _, m := range n.world.nodes {
+		if m.other == n.other {
+			most = max(most, (m.skew - n.skew).Abs())
+		}
 	}
 	return (most + readingError).Milliseconds()
 }
@@ -84,17 +86,19 @@ func (w *World) trueMillis() int64 { return epochMillis + w.now.Milliseconds() }
 
 // forgetMillis is the latest moment for which the node may have forgotten what ended by it.
 func (n *Node) forgetMillis() int64 {
-	late := n.world.trueMillis() + maxSkew.Milliseconds()
-	if n.wasFar { // its clock may be behind, while it went by the others' before
+	late := n.world.trueMillis() + (max(n.skew, 0) + maxSkew).Milliseconds() // its hybrid clock may be so far ahead of its own
+	if n.wasFar {                                                            // its clock may be behind, while it went by the others' before
 		return late
 	}
 	return min(n.clusterMillis(), late)
 }
 
-// lateMillis is the time up to which nothing need be held any more.
+// lateMillis is the time up to which nothing need be held any more: by the others, too, where this node may go by a clock that is behind.
 func (n *Node) lateMillis() int64 {
-	if n.strange() {
-		return max(n.clusterMillis(), n.world.trueMillis())
+	for _, m := range n.world.ours() {
+		if m.strange() {
+			return max(n.clusterMillis(), n.world.trueMillis())
+		}
 	}
 	return n.clusterMillis()
 }

@@ -145,6 +145,7 @@ func (n *Node) carry(f *fetch) {
 	}
 	d := f.donor
 	// Both ends run and reach each other.
+	n.noteDonated(d)
 	typ, body, more := f.source.Next(nil, d.clock.Read(d.wall()))
 	wait := n.pathDelay(f)
 	if !w.healed {

@@ -105,16 +105,6 @@ func (h *history) collected(id hlc.Stamp, now int64) bool {
 	return false
 }
 
-// kills reports whether a tombstone was made that what was born at id lies under, whatever holds add.
-func (h *history) kills(id hlc.Stamp) bool {
-	for i := range h.tombs {
-		if id <= h.tombs[i].At {
-			return true
-		}
-	}
-	return false
-}
-
 // global is the version in the observer's terms.
 func (n *Node) global(v record.Version) record.Version {
 	v.By = n.globalRef(v.By)

@@ -37,6 +37,7 @@ func (w *World) unleash() {
 	w.spoilLinks()
 	w.spoilClocks()
 	w.roll()
+	w.separate()
 	w.everyAbout(w.opts.Interval, w.strike)
 	if w.opts.ForgePerSec > 0 {
 		w.everyAbout(time.Duration(float64(time.Second)/w.opts.ForgePerSec), w.forge)

@@ -37,6 +37,7 @@ type Node struct {
 	leaving bool
 	leftAt  time.Duration // when it began to leave
 	core    bool          // lives on after the healing
+	quiet   bool          // nobody uses it at present
 
 	origin  record.Origin
 	origins *record.Origins

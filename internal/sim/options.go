@@ -47,6 +47,7 @@ type Options struct {
 	DonorDies    float64       // per chunk of a transfer
 	DonorLeaves  float64       // likewise, by a goodbye
 	Large        int           // one value in so many is large; 0: in twenty
+	Situation    situation     // one of the rare ones; empty: none
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 }
 
@@ -74,6 +75,8 @@ const (
 	diceDeaf
 	diceRare
 	diceDonor
+	diceSituation
+	diceSeparate
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -146,6 +149,7 @@ func Draw(seed uint64, allowed Faults) Options {
 		o.StaysDeaf = !o.Unicast && r.IntN(3) > 0
 	}
 	o.drawRare(seed)
+	o.drawSituation(seed)
 	return o.Allow(allowed)
 }
 
@@ -235,6 +239,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, situation %q",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Situation)
 }

@@ -37,7 +37,7 @@ func (w *World) operate() {
 	n := w.nodes[w.work.IntN(len(w.nodes))]
 	k := w.drawKey(n.other)
 	op := w.drawOp()
-	if !n.runs() {
+	if !n.runs() || n.quiet {
 		return
 	}
 	w.perform(n, k, op)

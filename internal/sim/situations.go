@@ -1,0 +1,80 @@
+package sim
+
+import "time"
+
+// Situations that the ordinary draws meet too seldom: some runs are made into one of them. They are small, so that they cost
+// little. The dice are their own: other runs stay what they were.
+type situation string
+
+const (
+	flood     situation = "flood"     // nodes fill their small memories by themselves, and then learn what the others hold
+	apart     situation = "apart"     // parts are separated for longer than tombstones are kept, again and again
+	farStart  situation = "far-start" // nodes start with clocks far beyond the limit, among sessions that end sooner
+	oneInThat           = 12          // of how many runs one is one of them
+)
+
+var situations = []situation{flood, apart, farStart}
+
+func (o *Options) drawSituation(seed uint64) {
+	d := dice(seed, diceSituation)
+	if d.IntN(oneInThat) != 0 {
+		return
+	}
+	o.DonorDies, o.DonorLeaves, o.Rolling, o.Large = 0, 0, 0, 0
+	o.Faults &^= LargeValues | Replay | Forge | Corrupt | SlowNode | Jump
+	switch o.Situation = pick(d, situations...); o.Situation {
+	case flood:
+		o.Faults = o.Faults&^(Crash|Leaves|FarClock|NoMulticast) | Isolate
+		o.Nodes, o.Ops, o.Keys = 3+d.IntN(3), 250, 40
+		o.Chaos, o.MaxStroke, o.Interval = 15*time.Second, 15*time.Second, 500*time.Millisecond
+		o.MaxBytes, o.MaxValue = int64(pick(d, 5000, 20_000)), pick(d, 1000, 5000)
+		o.Keep = 0
+	case apart:
+		o.Faults &^= Crash | Leaves | FarClock | NoMulticast | Isolate | Partition | Pause | OneWay
+		o.Nodes, o.Keys, o.Ops = 2+d.IntN(2), pick(d, 1, 2, 4), 300
+		o.Keep, o.Lifetime, o.MaxBytes = time.Duration(pick(d, 2, 4))*time.Second, 0, 0
+		o.Chaos, o.Interval = 160*time.Second, 2*time.Second
+		o.Mix.touch, o.Mix.destroy, o.Mix.flush = 10, 3, 0
+	case farStart:
+		o.Faults = o.Faults&^(OtherCluster|Isolate|Partition|OneWay|Crash|Leaves) | FarClock // the others are most
+		o.Nodes, o.Ops, o.MaxBytes = 3+d.IntN(2), 250, 0
+		o.Chaos, o.Interval = 30*time.Second, 2*time.Second
+	}
+}
+
+const (
+	togetherLeast, togetherMost = 2 * time.Second, 10 * time.Second
+	beyondKeep, beyondKeepMost  = 2*maxSkew + 12*time.Second, 2*maxSkew + 32*time.Second // the end of an epoch comes up to 10 s later
+)
+
+// separate cuts two parts off from each other for longer than tombstones are kept, each time they were together for a while. In some
+// separations nothing is done in one of the parts, which then has nothing to tell that the other lacks.
+func (w *World) separate() {
+	if w.opts.Situation != apart {
+		return
+	}
+	d := dice(w.opts.Seed, diceSeparate)
+	between := func(least, most time.Duration) time.Duration {
+		return least + time.Duration(d.Int64N(int64(most-least)))
+	}
+	for at := between(togetherLeast, togetherMost); at < w.opts.Chaos; at += between(togetherLeast, togetherMost) {
+		length := w.opts.Keep + between(beyondKeep, beyondKeepMost)
+		alone, quiet := d.IntN(w.opts.Nodes), d.IntN(3)
+		w.after(at, func() {
+			if w.healed {
+				return
+			}
+			w.log("apart: %s for %v, quiet %d", nodeName(alone), length, quiet)
+			for _, n := range w.nodes {
+				n.quiet = quiet == 1 && n.id == alone || quiet == 2 && n.id != alone
+			}
+			w.cutFor(Isolate, length, func(from, to int) bool { return from == alone || to == alone })
+			w.after(length, func() {
+				for _, n := range w.nodes {
+					n.quiet = false
+				}
+			})
+		})
+		at += length
+	}
+}
