@@ -87,7 +87,8 @@ func (n *Node) Destroy(ctx context.Context, id string) (Receipt, error) {
 	return n.receipt(ctx, res.Seq), nil
 }
 
-// Clear destroys all sessions, on all nodes, also those made elsewhere at the same moment.
+// Clear destroys all sessions, on all nodes, also those made elsewhere at the same moment by who has not heard of it yet. So it waits
+// for all peers, where Config.Ack or WithAck says to wait for any: after a receipt that is not degraded, what is created anywhere stays.
 func (n *Node) Clear(ctx context.Context) (Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
@@ -96,7 +97,11 @@ func (n *Node) Clear(ctx context.Context) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, wrap(err)
 	}
-	return n.receipt(ctx, seq), nil
+	want := n.ackFor(ctx)
+	if want != 0 {
+		want = AckAll.peers()
+	}
+	return n.receiptOf(ctx, seq, want), nil
 }
 
 // wrap says whose error it is.
@@ -122,10 +127,13 @@ func (n *Node) ackFor(ctx context.Context) int {
 
 // receipt waits for the peers as Config.Ack asks, or the context.
 func (n *Node) receipt(ctx context.Context, seq uint64) Receipt {
+	return n.receiptOf(ctx, seq, n.ackFor(ctx))
+}
+
+func (n *Node) receiptOf(ctx context.Context, seq uint64, want int) Receipt {
 	if seq == 0 {
 		return Receipt{}
 	}
-	want := n.ackFor(ctx)
 	peers, live := n.node.AwaitSync(ctx, seq, want, 0), n.node.Peers()
 	return Receipt{Peers: peers, Degraded: peers < min(want, live)}
 }

@@ -25,7 +25,10 @@ const maxAwaits = 65_536
 // waited for that did not answer lately). It returns false, with that number, and never calls done, when there is nothing
 // to wait for.
 func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers int)) (pending bool, peers int) {
-	if k < 0 {
+	switch {
+	case k == AckAllOrNone && n.cfg.Ack != 0:
+		k = AckAll
+	case k < 0:
 		k = n.cfg.Ack
 	}
 	patient := timeout > 0

@@ -20,6 +20,9 @@ import (
 // AckAll waits for every live synced peer.
 const AckAll = engine.AckAll
 
+// AckAllOrNone, of a single write, waits for all where Config.Ack waits for any.
+const AckAllOrNone = -2
+
 // Config is a node's configuration, every choice made.
 type Config struct {
 	Name       string        // unique in the cluster

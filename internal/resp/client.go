@@ -41,6 +41,7 @@ type client struct {
 	ack     int    // how many peers its writes wait for; byPolicy: as configured
 	seq     uint64 // the latest local dot of this client's writes
 	settled uint64 // and the latest that was waited for
+	flushed uint64 // latest dot of this client's that emptied a database
 	held    bool
 	waiting bool // the held command is a WAIT
 	acked   func(int)
@@ -157,8 +158,12 @@ func (c *client) settle() {
 	if c.held || c.dead || c.seq <= c.settled {
 		return
 	}
+	want := c.ack
+	if want != 0 && c.flushed > c.settled {
+		want = byAll
+	}
 	c.settled = c.seq
-	if pending, _ := c.s.cfg.Cluster.Await(c.seq, c.ack, 0, c.acked); pending {
+	if pending, _ := c.s.cfg.Cluster.Await(c.seq, want, 0, c.acked); pending {
 		c.hold()
 	}
 }

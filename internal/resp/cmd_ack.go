@@ -2,8 +2,11 @@ package resp
 
 import "math"
 
-// byPolicy makes the replies of a client wait as the configuration says.
-const byPolicy = -1
+// What the replies of a client wait for, where it is no number of peers.
+const (
+	byPolicy = -1 // as the configuration says
+	byAll    = -2 // for all peers, unless the configuration says for none
+)
 
 // clientAckCommand is ours: how many peers confirm this connection's writes before they are answered: a number, ALL, or DEFAULT,
 // which is --ack. It holds from the writes of the same pipeline on. For single writes there is WAIT.

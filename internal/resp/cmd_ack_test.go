@@ -27,6 +27,7 @@ func TestAConnectionChoosesItsAcknowledgements(t *testing.T) {
 	}
 	k.want("+OK\r\n", "CLIENT", "ACK", "0")
 	k.want("+OK\r\n", "SET", "a", "1") // nothing confirms it
+	k.want("+OK\r\n", "FLUSHALL")
 	for _, bad := range []string{"", "-1", "32", "some", "1.5"} {
 		k.want("-ERR CLIENT ACK takes a number of peers from 0 to 31, ALL or DEFAULT\r\n", "CLIENT", "ACK", bad)
 	}
@@ -39,4 +40,25 @@ func TestAConnectionChoosesItsAcknowledgements(t *testing.T) {
 		w.done(1)
 	}
 	k.reply()
+}
+
+// A flush kills what is created by who has not heard of it: its answer says that all have.
+func TestAFlushWaitsForAllPeers(t *testing.T) {
+	p := newPeers()
+	s := serve(t, func(cfg *Config) { cfg.Cluster = p })
+	k := dial(t, s.Addrs()[0])
+	for _, c := range []struct {
+		command []string
+		want    int
+	}{{[]string{"FLUSHALL"}, byAll}, {[]string{"SET", "a", "1"}, byPolicy}, {[]string{"FLUSHDB"}, byAll}} {
+		k.send(encode(c.command...))
+		w := p.next(t)
+		if w.k != c.want || w.timeout != 0 {
+			t.Errorf("%v awaits %d for %v, want %d", c.command, w.k, w.timeout, c.want)
+		}
+		w.done(3)
+		if got := k.reply(); got != "+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+	}
 }

@@ -46,7 +46,8 @@ func flushdbCommand(c *client, argv [][]byte) { c.flush(argv, c.db, c.db) }
 
 func flushallCommand(c *client, argv [][]byte) { c.flush(argv, 0, databases-1) }
 
-// flush empties the databases from first to last.
+// flush empties the databases from first to last. It waits for all peers, where writes wait for any: a flush kills what is created by who has not
+// heard of it, so that after its answer a login on any node is safe.
 func (c *client) flush(argv [][]byte, first, last int) {
 	if len(argv) > 2 || len(argv) == 2 && !is(argv[1], "async") && !is(argv[1], "sync") {
 		c.fail(errSyntax)
@@ -59,6 +60,7 @@ func (c *client) flush(argv [][]byte, first, last int) {
 			return
 		}
 		c.wrote(seq)
+		c.flushed = seq
 	}
 	c.ok()
 }

@@ -49,7 +49,8 @@ type Config struct {
 // must neither block nor call back into the server.
 type Cluster interface {
 	// Await arranges that done is called once, from any goroutine, with the number of peers that hold every local dot
-	// up to seq: as soon as k have them (k < 0: as many as the configured policy asks) or after timeout (0: the configured one).
+	// up to seq: as soon as k have them (-1: as many as the configured policy asks; -2: all, where that asks for any) or after timeout
+	// (0: the configured one).
 	// It returns false, and never calls done, when there is nothing to wait for; then acked is final.
 	Await(seq uint64, k int, timeout time.Duration, done func(acked int)) (pending bool, acked int)
 	// Ready is false while the node is joining and does not hold every session yet.

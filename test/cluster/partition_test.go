@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/node"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
 var partitions = []body{
 	{name: "two halves that worked apart become one", run: halves, once: true},
 	{name: "a flush during a partition", run: flushApart},
+	{name: "a login right after a flush or a destroy elsewhere", run: loginAfterFlush},
 	{name: "a logout during a partition, with a touch and a write elsewhere", run: logoutApart},
 	{name: "a destroy before the create arrived", run: destroyFirst},
 	{name: "who is cut off for a moment disturbs nobody", run: suspended},
@@ -62,6 +64,52 @@ func flushApart(b *testbed) {
 	b.allHold(nodes, 1)
 	b.allRead(nodes, "after", "2")
 	b.allMiss(nodes, "before")
+}
+
+// Who has heard of a flush, or a destroy, stamps what it creates above it, though that is stamped seconds ahead.
+func loginAfterFlush(b *testbed) {
+	nodes := b.hosts(4)
+	for round := range 12 {
+		from, login := nodes[round%4], fmt.Sprint(round)
+		from.put("s", login)
+		b.allRead(nodes, "s", login)
+		seq, err := from.Table().Flush(now(), 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		from.confirmed(seq)
+		for _, m := range nodes {
+			m.put("of "+m.name, login)
+		}
+		for _, m := range nodes {
+			b.allRead(nodes, "of "+m.name, login)
+		}
+		b.allMiss(nodes, "s")
+
+		gone := "gone " + login
+		from.put(gone, login)
+		b.allRead(nodes, gone, login)
+		res, err := from.Table().Destroy(now(), key(gone), true)
+		if err != nil {
+			b.Fatal(err)
+		}
+		from.confirmed(res.Seq)
+		again := &table.Write{Value: []byte(bodyMark + "again"), Due: now() + time.Hour.Milliseconds(), If: table.IfAbsent, Explicit: true}
+		if res, err := nodes[(round+1)%4].Table().Put(now(), key(gone), again); err != nil || !res.Done {
+			b.Fatalf("created again: %v, %v", res.Done, err)
+		}
+		b.allRead(nodes, gone, "again")
+		b.allHold(nodes, len(nodes)+1)
+	}
+	b.sameTables(nodes, patience)
+}
+
+// confirmed waits until all peers hold a change.
+func (m *member) confirmed(seq uint64) {
+	m.bed.Helper()
+	if peers := m.AwaitSync(m.bed.Context(), seq, node.AckAll, patience); peers != m.Peers() {
+		m.bed.Fatalf("%d of %d peers confirm a change of %s", peers, m.Peers(), m.name)
+	}
 }
 
 // Logout wins over what other nodes did to the session without knowing of it.
