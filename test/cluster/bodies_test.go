@@ -25,7 +25,7 @@ type body struct {
 	long bool // in virtual time only
 }
 
-var bodies = slices.Concat(basics, catchUps, donors, partitions)
+var bodies = slices.Concat(basics, catchUps, donors, partitions, clocks)
 
 var basics = []body{
 	{name: "a lone write reaches all", run: loneWrite},

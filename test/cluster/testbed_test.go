@@ -200,6 +200,9 @@ func key(name string) record.Key { return record.Key{Name: idMark + name} }
 
 func now() int64 { return time.Now().UnixMilli() }
 
+// wall is the node's own clock, as callers of its table hand it in.
+func (m *member) wall() int64 { return m.Now().UnixMilli() }
+
 // put writes a session as SET with a lifetime does.
 func (m *member) put(name, value string) uint64 {
 	m.bed.Helper()
@@ -211,19 +214,20 @@ func (m *member) put(name, value string) uint64 {
 }
 
 func (m *member) tryPut(name, value string) (seq uint64, err error) {
-	res, err := m.Table().Put(now(), key(name), &table.Write{Value: []byte(bodyMark + value), Due: now() + time.Hour.Milliseconds()})
+	due := m.Table().Time(m.wall()) + time.Hour.Milliseconds()
+	res, err := m.Table().Put(m.wall(), key(name), &table.Write{Value: []byte(bodyMark + value), Due: due})
 	return res.Seq, err
 }
 
 func (m *member) destroy(name string) {
 	m.bed.Helper()
-	if _, err := m.Table().Destroy(now(), key(name), true); err != nil {
+	if _, err := m.Table().Destroy(m.wall(), key(name), true); err != nil {
 		m.bed.Fatalf("%s destroys: %v", m.name, err)
 	}
 }
 
 func (m *member) get(name string) (value string, found bool) {
-	v, found := m.Table().Get(now(), key(name))
+	v, found := m.Table().Get(m.wall(), key(name))
 	return strings.TrimPrefix(string(v.Value), bodyMark), found
 }
 
