@@ -24,8 +24,8 @@ var clocks = []body{
 	{name: "a node comes with a clock a day ahead", run: func(b *testbed) { dayAhead(b, 2) }, once: true},
 	{name: "the second node comes with a clock a day ahead", run: func(b *testbed) { dayAhead(b, 1) }, once: true},
 	{name: "a node comes with a clock a day behind", run: dayBehind, once: true},
-	{name: "clocks drift apart", run: drift, long: true},
-	{name: "clocks are corrected by slewing", run: slewed, long: true},
+	{name: "clocks drift apart", run: drift, once: true, long: true},
+	{name: "clocks are corrected by slewing", run: slewed, once: true, long: true},
 }
 
 const (
