@@ -13,6 +13,10 @@ import (
 var (
 	// ErrNotFound says that there is no such session: never made, ended, or destroyed.
 	ErrNotFound = errors.New("sessioncast: no such session")
+	// ErrIncomplete says that a session is not here and may be elsewhere: Config.MaxMemory leaves no room for all that the others
+	// hold, or this node, which was alone, is fetching what others had meanwhile. It is not an ErrNotFound: whoever creates the
+	// session anew overwrites it.
+	ErrIncomplete = errors.New("sessioncast: this node does not hold every session, and not this one")
 	// ErrExists says that Create met a session of that id.
 	ErrExists = errors.New("sessioncast: the session exists already")
 	// ErrDestroyed says that Set met a session destroyed a moment ago, which a request that was still running would

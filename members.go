@@ -93,6 +93,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 				member, "changes", e.Missing, "sessions", e.Sessions)
 		case engine.EventRegained:
 			log.Info("the sessions that were missing have come")
+		case engine.EventLacks:
+			log.Warn("Config.MaxMemory leaves no room for all sessions of the others: what is not here is not found missing, but ErrIncomplete")
+		case engine.EventLacksNoMore:
+			log.Info("the sessions that found no room have come")
 		case engine.EventHurried:
 			log.Warn("this node had to leave before the others had everything", "peers without its last changes", e.Behind, "nodes that could get sessions here only", e.Takers)
 		case engine.EventDivergence:

@@ -112,7 +112,8 @@ func key(id string) record.Key { return record.Key{Name: id} }
 func (n *Node) nowMillis() int64 { return n.node.Now().UnixMilli() }
 
 // Get returns a session. It is local, takes no lock that another session's reader or writer could hold for long, and
-// allocates nothing. The error is ErrNotFound or that of a context that had ended before.
+// allocates nothing. The error is ErrNotFound, or ErrIncomplete on a node that has no room for all sessions, or that of a context
+// that had ended before.
 func (n *Node) Get(ctx context.Context, id string) (Session, error) {
 	if err := ctx.Err(); err != nil {
 		return Session{}, err
@@ -125,9 +126,17 @@ func (n *Node) Get(ctx context.Context, id string) (Session, error) {
 		v, ok = n.table.Get(n.nowMillis(), key(id)) // it ends about now: look at the clock
 	}
 	if !ok {
-		return Session{}, ErrNotFound
+		return Session{}, n.missing(id)
 	}
 	return session(id, v), nil
+}
+
+// missing is the error for a session that is not here.
+func (n *Node) missing(id string) error {
+	if n.table.Knows(n.nowMillis(), key(id)) {
+		return ErrNotFound
+	}
+	return ErrIncomplete
 }
 
 // clockDoubt is by how many milliseconds the coarse clock may be late before a session that has ended is seen as there:

@@ -41,7 +41,10 @@ func (n *Node) put(ctx context.Context, id string, w table.Write, ttl time.Durat
 	if err != nil {
 		return Receipt{}, wrap(err)
 	}
-	if !res.Done {
+	switch {
+	case !res.Done && unmet == ErrNotFound:
+		return Receipt{}, n.missing(id)
+	case !res.Done:
 		return Receipt{}, unmet
 	}
 	return n.receipt(ctx, res.Seq), nil
@@ -69,7 +72,7 @@ func (n *Node) Touch(ctx context.Context, id string, ttl time.Duration) (Receipt
 		return Receipt{}, wrap(err)
 	}
 	if !res.Existed {
-		return Receipt{}, ErrNotFound
+		return Receipt{}, n.missing(id)
 	}
 	return n.receipt(ctx, res.Seq), nil
 }
@@ -83,6 +86,9 @@ func (n *Node) Destroy(ctx context.Context, id string) (Receipt, error) {
 	res, err := n.table.Destroy(n.nowMillis(), key(id), true)
 	if err != nil {
 		return Receipt{}, wrap(err)
+	}
+	if !res.Done && n.table.Partial() { // too many unknown ones at a time: this one may live on
+		return Receipt{}, ErrIncomplete
 	}
 	return n.receipt(ctx, res.Seq), nil
 }

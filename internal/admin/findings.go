@@ -91,7 +91,7 @@ func (r *Reading) memberFindings() (list []Finding) {
 			list = append(list, r.aboutMember(&m)...)
 		}
 	}
-	if r.State == wire.Joining && r.At.Sub(r.Started) > joiningAfter {
+	if r.State == wire.Joining && r.Full.Lacks.IsZero() && r.At.Sub(r.Started) > joiningAfter {
 		list = append(list, r.aboutJoining())
 	}
 	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
@@ -135,6 +135,9 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	}
 	if key, text := r.aboutReach(m, name); key != "" {
 		add(key, "%s", text)
+	}
+	if m.Lacking {
+		add("lacking", "%s lacks sessions for which it has no room, and is not ready: give it as much --max-memory as the others have.", name)
 	}
 	if m.Aside {
 		add("slow", "%s receives far worse than the others: this node does not wait for it, and it pulls what it lacks. Look there for a busy CPU, a small receive buffer or a bad cable.", name)

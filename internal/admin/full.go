@@ -7,8 +7,8 @@ func (r *Reading) fullFindings() (list []Finding) {
 	full := r.fullPct()
 	switch {
 	case !r.Full.Lacks.IsZero():
-		list = append(list, Finding{"full", fmt.Sprintf(
-			"Memory for sessions is %d %% full: for %s this node has lacked sessions of others, for which it has no room. Give it as much --max-memory as the others have, and restart it.",
+		list = append(list, Finding{"lacks", fmt.Sprintf(
+			"Memory for sessions is %d %% full: for %s this node has lacked sessions of others, for which it has no room. It answers LOADING to who asks for them, and carries out logouts. Give it as much --max-memory as the others have, and restart it.",
 			full, Ago(r.At.Sub(r.Full.Lacks)))})
 	case full >= fullWarn:
 		list = append(list, Finding{"full", fmt.Sprintf(

@@ -51,6 +51,7 @@ func TestReadinessFollowsTheNode(t *testing.T) {
 		{"joining", func(r *Reading) { r.State = wire.Joining }, 503, "fetching"},
 		{"leaving", func(r *Reading) { r.State = wire.Leaving }, 503, "leaving"},
 		{"lacking for want of room", func(r *Reading) { r.Full.Lacks = noon.Add(-time.Second) }, 503, "memory is full: sessions of other nodes found no room"},
+		{"joining without room", func(r *Reading) { r.State, r.Full.Lacks = wire.Joining, noon.Add(-time.Second) }, 503, "memory is full"},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes, r.Counts.Table.Limit = 1101, 1000 }, 503, "memory is full"},
 		{"nearly full", func(r *Reading) { r.Counts.Table.Bytes, r.Counts.Table.Limit = 1090, 1000 }, 200, ""},
 		{"others nearly full", func(r *Reading) { r.Full.Crowded = true }, 200, ""},

@@ -107,6 +107,7 @@ func (e emitter) members(r *Reading) {
 		e.gauge("member_clock_offset_seconds", "The member's clock minus this node's.", m.Offset.Seconds(), "member", name)
 		e.gauge("member_sessions", "Sessions that the member says it holds.", float64(m.Sessions), "member", name)
 		e.gauge("member_bytes", "Bytes that the member says its sessions take.", float64(m.Bytes), "member", name)
+		e.gauge("member_lacking", "1 when the member lacks sessions for which it has no room.", boolean(m.Lacking), "member", name)
 		e.gauge("member_answers", "1 when the member confirms writes of this node lately.", boolean(!m.Deaf), "member", name)
 		e.gauge("member_copies", "1 when the member gets unicast copies of what goes to the group.", boolean(m.Copies), "member", name)
 		e.gauge("member_hears_us", "1 when the member says that it hears this node's multicast.", boolean(m.HearsUs), "member", name)

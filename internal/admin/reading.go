@@ -100,17 +100,20 @@ const (
 	fullUnready = 110 // from which other nodes' sessions find no room
 )
 
+// fetching is why a node that joins is not ready.
+const fetching = "fetching the sessions of the cluster"
+
 // unready says why the node should get no traffic; empty when it should.
 func (r *Reading) unready() string {
 	switch {
 	case r.State == 0:
 		return "starting"
-	case r.State == wire.Joining:
-		return "fetching the sessions of the cluster"
 	case r.State == wire.Leaving:
 		return "leaving the cluster"
 	case !r.Full.Lacks.IsZero():
 		return "memory is full: sessions of other nodes found no room here"
+	case r.State == wire.Joining:
+		return fetching
 	case r.Clock != nil:
 		return "writes are refused because of this node's clock"
 	case r.fullPct() >= fullUnready:

@@ -64,8 +64,10 @@ type Member struct {
 	Loss      float64  `json:"loss"`
 	RTTMS     *float64 `json:"rtt_ms"`
 	SilenceMS int64    `json:"silence_ms"`
-	Sessions  uint64   `json:"sessions"`
-	Bytes     uint64   `json:"bytes"`
+	// Lacking tells whether it lacks sessions for which it has no room.
+	Lacking  bool   `json:"lacking"`
+	Sessions uint64 `json:"sessions"`
+	Bytes    uint64 `json:"bytes"`
 	// OffsetMS is how far its clock is ahead of this node's.
 	OffsetMS float64 `json:"offset_ms"`
 	// Answers tells whether it confirms this node's writes lately; they do not wait for one that does not.
@@ -190,7 +192,7 @@ func rank(m *engine.Member) int {
 func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
-		Lag: m.Lag, Lacks: m.Lacks, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
+		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
 		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf,
 	}
 	if m.RTT > 0 {

@@ -56,7 +56,9 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"key 10.0.1.9", func(r *Reading) { r.Strange = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, "10.0.1.9 uses another cluster key"},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = r.Counts.Table.Limit / 1000 * 975 }, "97 % full"},
 		{"full", func(r *Reading) { r.Full.Crowded, r.Full.Nearly = true, 2 }, "nearly full on 2 members of the cluster"},
-		{"full", func(r *Reading) { r.Full.Lacks = noon.Add(-90 * time.Second) }, "for 1 min this node has lacked sessions of others"},
+		{"lacking web-2", func(r *Reading) { r.Members[1].Lacking = true }, "web-2 lacks sessions for which it has no room"},
+		{"lacks", func(r *Reading) { r.State, r.Full.Lacks = wire.Joining, noon.Add(-time.Second) }, "carries out logouts"},
+		{"lacks", func(r *Reading) { r.Full.Lacks = noon.Add(-90 * time.Second) }, "for 1 min this node has lacked sessions of others"},
 		{"incomplete", func(r *Reading) {
 			r.Lost = engine.Incomplete{Since: noon.Add(-90 * time.Second), Changes: 1203, Sessions: 1100, Donor: engine.Member{Name: "web-9"}}
 		}, "for 1 min: web-9 went away while this node fetched them (1,203 changes, up to about 1,100 sessions)"},

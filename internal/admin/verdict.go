@@ -14,6 +14,9 @@ func (s *Status) verdict() string {
 	case "starting":
 		return "Starting."
 	case "joining":
+		if s.Reason != "" && s.Reason != fetching {
+			return fmt.Sprintf("Joining, with %s so far; not ready: %s.", Count(s.Sessions, "session"), s.Reason)
+		}
 		return fmt.Sprintf("Joining: fetching the sessions of the cluster, %s so far.", Count(s.Sessions, "session"))
 	case "leaving":
 		return "Leaving the cluster."
@@ -26,6 +29,9 @@ func (s *Status) verdict() string {
 			continue
 		case "synced":
 			synced++
+			if m.Lacking && !m.Self {
+				missing = append(missing, m.Name+" has no room for all sessions")
+			}
 		default:
 			missing = append(missing, m.trouble())
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -21,10 +22,30 @@ func (c cluster) Await(seq uint64, k int, timeout time.Duration, done func(int))
 	return c.node.Await(seq, k, timeout, done)
 }
 
-// Ready implements resp.Cluster: a node that leaves still answers reads, and refuses writes by itself.
-func (c cluster) Ready() bool {
-	s := c.node.State()
-	return s == wire.Synced || s == wire.Leaving
+// Holding implements resp.Cluster: a node that leaves still answers reads, and refuses writes by itself.
+func (c cluster) Holding() resp.Holding {
+	switch s := c.node.State(); {
+	case c.node.Lacks():
+		return resp.HoldsPart
+	case s == wire.Synced || s == wire.Leaving:
+		return resp.HoldsAll
+	}
+	return resp.HoldsNotYet
+}
+
+// Shortage implements resp.Cluster. The word LOADING has many clients try again, as they should where others have the session.
+func (c cluster) Shortage() string {
+	limit, most := uint64(c.node.Table().Stats().Limit), uint64(0)
+	for _, m := range c.node.Members() {
+		if !m.Self && m.State != wire.Dead {
+			most = max(most, m.Bytes)
+		}
+	}
+	if most > limit {
+		return fmt.Sprintf("LOADING this node's --max-memory (%s) is smaller than what the cluster holds (%s), and this session may be elsewhere: raise it",
+			admin.Bytes(limit), admin.Bytes(most))
+	}
+	return fmt.Sprintf("LOADING this node has no room for all sessions within its --max-memory (%s), and this one may be elsewhere: raise it", admin.Bytes(limit))
 }
 
 // Info implements resp.Cluster.

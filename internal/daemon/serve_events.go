@@ -99,6 +99,8 @@ func (d *daemon) report(e engine.Event) {
 		d.reportIncomplete(&e)
 	case engine.EventRegained:
 		d.log.Info("the sessions that were missing here have come", peer...)
+	case engine.EventLacks, engine.EventLacksNoMore:
+		d.reportRoom(&e)
 	case engine.EventHurried:
 		d.reportHurry(&e)
 	case engine.EventDuplicate:
@@ -136,6 +138,18 @@ func (d *daemon) report(e engine.Event) {
 func (d *daemon) reportIncomplete(e *engine.Event) {
 	d.log.Warn("this node serves, and lacks sessions: a peer went away while it gave them, and nobody else that is there has them; they come back if it does, else they are lost",
 		"peer", peerName(&e.Member), "address", e.Addr, "changes", e.Missing, "sessions", e.Sessions)
+}
+
+func (d *daemon) reportRoom(e *engine.Event) {
+	attrs := []any{}
+	if n := d.node.Load(); n != nil {
+		attrs = []any{"sessions", n.Table().Stats().Sessions, "memory", admin.Bytes(n.Table().Stats().Bytes), "max-memory", admin.Bytes(n.Table().Stats().Limit)}
+	}
+	if e.Kind == engine.EventLacksNoMore {
+		d.log.Info("ready again as to memory: what found no room has come", attrs...)
+		return
+	}
+	d.log.Warn("not ready: memory is full, and sessions of other nodes find no room here; reads of what is not here are refused, logouts are carried out: give all nodes the same --max-memory", attrs...)
 }
 
 func (d *daemon) reportHurry(e *engine.Event) {
@@ -185,6 +199,10 @@ func (d *daemon) reportSynced(e *engine.Event) {
 	attrs := []any{"donor", peerName(&e.Member)}
 	if n := d.node.Load(); n != nil {
 		attrs = append(attrs, "sessions", n.Table().Stats().Sessions, "peers", n.Peers())
+	}
+	if e.Member.Lacking {
+		d.log.Warn("synced by a peer that has no room for all sessions, since no other was there: what it lacks comes when one that has it is heard", attrs...)
+		return
 	}
 	d.log.Info("synced: this node has every session", attrs...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
@@ -26,7 +27,7 @@ func waitForMembers(ctx context.Context, cli *CLI, host Host) error {
 		case err == nil && enough(a.status, w.Members, w.Synced):
 			return nil
 		case err == nil:
-			missing = errors.New(a.status.Verdict)
+			missing = errors.New(whyNot(a.status, w.Synced))
 		case !errors.Is(err, errNoDaemon):
 			return err
 		case ctx.Err() == nil: // not the fault of our own deadline
@@ -48,14 +49,33 @@ func wanted(w *WaitCmd) string {
 	return text
 }
 
-// enough counts this node and the peers that are heard. A node that has not the others' sessions itself, or has no
-// room for all of them, counts nobody as synced: it may not know all there are.
+// enough counts this node and the peers that are heard. A node that has not the others' sessions itself, has no room for all of
+// them, or lacks changes of a peer, counts nobody as synced: it may not know all there are. A peer without room for all is not.
 func enough(s *admin.Status, members int, synced bool) bool {
 	n := 0
 	for _, m := range s.Members {
-		if m.State == "synced" || m.State == "joining" && !synced {
+		if m.State == "synced" && !(synced && m.Lacking) || m.State == "joining" && !synced {
 			n++
 		}
 	}
-	return n >= members && (s.State == "synced" && s.Ready || !synced)
+	return n >= members && (!synced || s.State == "synced" && s.Ready && len(lacked(s)) == 0)
+}
+
+// lacked names the peers of which this node lacks changes.
+func lacked(s *admin.Status) (list []string) {
+	for _, m := range s.Members {
+		if !m.Self && m.Lacks > 0 && m.State != "dead" && m.State != "left" {
+			list = append(list, fmt.Sprintf("%s of %s", admin.Count(m.Lacks, "change"), m.Name))
+		}
+	}
+	return list
+}
+
+// whyNot is what the daemon says of the cluster, and what this node lacks.
+func whyNot(s *admin.Status, synced bool) string {
+	list := lacked(s)
+	if !synced || len(list) == 0 {
+		return s.Verdict
+	}
+	return s.Verdict + " " + s.Node + " lacks " + strings.Join(list, ", ") + "."
 }

@@ -76,6 +76,7 @@ func (m *Machine) takeIncarnation(in NewIncarnation) {
 	m.table.TakeIncarnation(in.Self)
 	fresh.now, fresh.addr, fresh.count, fresh.events = m.now, m.addr, m.count, m.events
 	fresh.health, fresh.full, fresh.calls = m.health, m.full, m.calls
+	fresh.giving, fresh.owed = m.giving, m.owed
 	fresh.admit.otherKeys = m.admit.otherKeys
 	fresh.join.lastID = m.join.lastID
 	fresh.watches = watches{at: m.now, round: m.watches.round, list: m.watches.list}

@@ -11,7 +11,8 @@ import (
 // and less often, and is no party to the comparison of tables until it has them.
 
 const (
-	crowdedPercent  = 95  // from which a member counts as nearly full
+	crowdedPercent  = 95 // from which a member counts as nearly full
+	relievedFor     = 10 * time.Second
 	relievedPercent = 105 // below which a node that lacked room asks for what it lacks at once; records are taken to 110
 )
 
@@ -21,17 +22,59 @@ type shortage struct {
 	since time.Time // zero: nothing was refused that has not come since
 	until time.Time
 	wait  time.Duration
+
+	told  bool      // that something is lacking
+	ended time.Time // when all had come
 }
 
-func (s *shortage) refused(now time.Time) {
-	if s.since.IsZero() {
-		s.since = now
+// lacks reports whether something was refused for want of room and has not come since.
+func (s *shortage) lacks() bool { return !s.since.IsZero() }
+
+// refused notes that a record found no room.
+func (m *Machine) refused() {
+	s := &m.full
+	if !s.lacks() {
+		s.since = m.now
 	}
-	if !now.Before(s.until) {
+	if !m.now.Before(s.until) {
 		s.wait = min(max(2*s.wait, fullRetryMin), fullRetryMax)
-		s.until = now.Add(s.wait)
+		s.until = m.now.Add(s.wait)
+	}
+	if !s.told {
+		s.told = true
+		m.event(Event{Kind: EventLacks})
 	}
 }
+
+// relieved notes that all that was refused has come, or that nobody is there who could give it. It is told when that has lasted.
+func (m *Machine) relieved() {
+	m.full = shortage{told: m.full.told, ended: m.now}
+}
+
+func (m *Machine) tellRelief() {
+	if s := &m.full; s.told && !s.lacks() && m.now.Sub(s.ended) >= relievedFor {
+		s.told = false
+		m.event(Event{Kind: EventLacksNoMore})
+	}
+}
+
+// fullness is what this node says of its memory, in per cent.
+func (m *Machine) fullness() uint8 {
+	pct := min(m.table.StatsFull(), 255)
+	switch {
+	case m.full.lacks():
+		pct = max(pct, wire.LacksPct)
+	default:
+		pct = min(pct, wire.LacksPct-1)
+	}
+	return uint8(pct)
+}
+
+// Lacks reports whether this node lacks records of others for want of room.
+func (m *Machine) Lacks() bool { return m.full.lacks() }
+
+// lacks reports whether the peer says that it lacks records for want of room.
+func (p *peer) lacks() bool { return p.fullPct >= wire.LacksPct }
 
 // FullHealth tells how far memory limits what this node takes.
 type FullHealth struct {
@@ -74,9 +117,10 @@ func (m *Machine) judgeCrowd() {
 func (m *Machine) weighMemory() {
 	m.judgeCrowd()
 	switch {
-	case m.full.since.IsZero():
+	case !m.full.lacks():
+		m.tellRelief()
 	case len(m.gapped) == 0 && m.join.fetch == nil && m.join.state == wire.Synced: // nothing is missing that anyone could give
-		m.full = shortage{}
+		m.relieved()
 	case m.table.StatsFull() < relievedPercent:
 		m.askForRefused()
 	}

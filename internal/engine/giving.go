@@ -38,7 +38,7 @@ func (m *Machine) takers() (n int) {
 	}
 	for _, p := range m.members.list {
 		fetches := slices.ContainsFunc(m.giving, func(g giving) bool { return g.taker == p.origin })
-		if p.state == wire.Joining && !fetches && !m.otherDonor(p.origin) {
+		if p.state == wire.Joining && !p.lacks() && !fetches && !m.otherDonor(p.origin) {
 			n++
 		}
 	}

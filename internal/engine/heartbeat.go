@@ -86,7 +86,7 @@ func (m *Machine) composeBeat() *wire.Heartbeat {
 	*h = wire.Heartbeat{
 		High: m.sent(), Sent: m.beat.sent, Full: true,
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
-		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: uint8(min(m.table.StatsFull(), 255)),
+		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.fullness(),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
 		VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
 		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
@@ -221,7 +221,7 @@ func (m *Machine) abreast() bool { return m.table.Made() == m.push.high }
 // what a transfer brings is merged before its dots are held.
 func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	all, _ := m.vectorHash()
-	if h.State != wire.Synced || m.join.state != wire.Synced || !m.full.since.IsZero() || h.VectorHash != all ||
+	if h.State != wire.Synced || m.join.state != wire.Synced || m.full.lacks() || h.VectorHash != all ||
 		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.root(all) {
 		p.mismatches = 0
 		return

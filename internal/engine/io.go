@@ -160,29 +160,31 @@ type EventKind uint8
 
 // The kinds of event.
 const (
-	EventMember     EventKind = iota + 1 // Member entered State
-	EventSynced                          // this node has the others' state, the last of it from Member, or found itself alone (no Member)
-	EventJoining                         // this node asks for state, again perhaps
-	EventDivergence                      // Member and this node held the same dots but not the same state; healing
-	EventDuplicate                       // two live nodes have Member's name
-	EventClockAhead                      // Member's clock is ahead by more than the limit
-	EventOtherKey                        // datagrams sealed with a key that is not ours arrive, from Addr
-	EventConfig                          // Member is configured differently from this node
-	EventLeft                            // the drain is over
-	EventSetAside                        // Member receives far worse than the others: it is not served one by one
-	EventTakenBack                       // ... no longer
-	EventStoodStill                      // this node was stopped, or had no time at all, for Member.Late
-	EventUnheard                         // Member lives, as others tell, and nothing of it arrives here
-	EventHeard                           // Member is heard here again
-	EventDegraded                        // writes begin to return without the confirmations they ask for
-	EventConfirmed                       // writes are confirmed again, for ten seconds
-	EventCopies                          // Member does not hear our multicast, and gets copies by unicast
-	EventNoCopies                        // Member hears our multicast again, and gets no more copies
-	EventCloned                          // another run, from Addr where known, has this node's incarnation; it takes a new one
-	EventEnded                           // Sessions were dropped: they ended in Member's part of the cluster, during a long separation
-	EventHurried                         // the drain is over before it was complete: Behind peers, and Takers, lack something
-	EventIncomplete                      // this node is synced without Missing dots, about Sessions, that Member offered and did not give
-	EventRegained                        // ... and has them now
+	EventMember      EventKind = iota + 1 // Member entered State
+	EventSynced                           // this node has the others' state, the last of it from Member, or found itself alone (no Member)
+	EventJoining                          // this node asks for state, again perhaps
+	EventDivergence                       // Member and this node held the same dots but not the same state; healing
+	EventDuplicate                        // two live nodes have Member's name
+	EventClockAhead                       // Member's clock is ahead by more than the limit
+	EventOtherKey                         // datagrams sealed with a key that is not ours arrive, from Addr
+	EventConfig                           // Member is configured differently from this node
+	EventLeft                             // the drain is over
+	EventSetAside                         // Member receives far worse than the others: it is not served one by one
+	EventTakenBack                        // ... no longer
+	EventStoodStill                       // this node was stopped, or had no time at all, for Member.Late
+	EventUnheard                          // Member lives, as others tell, and nothing of it arrives here
+	EventHeard                            // Member is heard here again
+	EventDegraded                         // writes begin to return without the confirmations they ask for
+	EventConfirmed                        // writes are confirmed again, for ten seconds
+	EventCopies                           // Member does not hear our multicast, and gets copies by unicast
+	EventNoCopies                         // Member hears our multicast again, and gets no more copies
+	EventCloned                           // another run, from Addr where known, has this node's incarnation; it takes a new one
+	EventEnded                            // Sessions were dropped: they ended in Member's part of the cluster, during a long separation
+	EventHurried                          // the drain is over before it was complete: Behind peers, and Takers, lack something
+	EventIncomplete                       // this node is synced without Missing dots, about Sessions, that Member offered and did not give
+	EventRegained                         // ... and has them now
+	EventLacks                            // this node has no room for records of others, and is not ready
+	EventLacksNoMore                      // ... no longer, for ten seconds
 )
 
 // Event is something an operator may want to know.
@@ -213,6 +215,7 @@ type Member struct {
 	Sessions  uint64
 	Bytes     uint64
 	FullPct   int
+	Lacking   bool          // it lacks records for which it has no room
 	Offset    time.Duration // its clock minus ours
 	OffsetAge time.Duration // since it told its clock last
 	ClockTold bool          // before that the offset is a guess, and its clock may be further behind

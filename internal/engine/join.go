@@ -81,9 +81,10 @@ func (m *Machine) pollJoin() {
 		return
 	}
 	j.retryAt = time.Time{}
-	if donor := m.donor(nil); donor != nil {
+	alone := m.now.Sub(j.started) >= joinWait
+	if donor := m.donor(nil); donor != nil && (donor.roomy() || alone) { // one that lacks some waits for others to greet
 		m.startFetch(&fetch{donor: donor, compare: m.table.Bytes() > 0})
-	} else if m.now.Sub(j.started) >= joinWait {
+	} else if alone {
 		m.goAlone()
 	}
 }
@@ -133,7 +134,7 @@ func (m *Machine) takeHello(p *peer, body []byte) error {
 // scheduleGreet owes p a greeting; several calls in a row cost one.
 func (m *Machine) scheduleGreet(p *peer) {
 	at := m.now
-	if m.State() != wire.Synced || !m.full.since.IsZero() {
+	if m.State() != wire.Synced || m.full.lacks() {
 		at = m.now.Add(greetBusy)
 	}
 	if p.greetAt.IsZero() || at.Before(p.greetAt) {
@@ -152,7 +153,7 @@ func (m *Machine) greet(p *peer) {
 	}
 	m.finish(p.dest(), m.encoder.AppendGreet(m.begin(wire.TypeGreet, p.dest()), m.stamp(), &wire.Greet{
 		Name: m.cfg.Name, State: m.State(), Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), Dots: held,
-		Peers: m.introductions(p),
+		FullPct: m.fullness(), Peers: m.introductions(p),
 	}))
 }
 
@@ -163,7 +164,7 @@ func (m *Machine) takeGreet(p *peer, body []byte) error {
 		return err
 	}
 	m.observe(p, t)
-	p.name, p.sessions, p.bytes = rename(p.name, g.Name), g.Sessions, g.Bytes
+	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, g.Name), g.Sessions, g.Bytes, int(g.FullPct)
 	m.setSaid(p, g.State)
 	m.takeIntroductions(g.Peers)
 	return nil
@@ -288,7 +289,7 @@ func (m *Machine) takeFetchDone(in FetchDone) {
 	m.count.FetchesFailed++
 	m.noteBroken(f)
 	if in.NoRoom {
-		m.full.refused(m.now)
+		m.refused()
 	}
 	if f.donor = m.donor(f.tried); f.donor != nil && !in.NoRoom {
 		m.startFetch(f)

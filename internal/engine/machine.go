@@ -191,6 +191,7 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollLeave()
 	m.pollProof()
 	m.issueFetch()
+	m.table.SetPartial(m.join.state != wire.Synced || m.full.lacks())
 	m.fanOut()
 	m.handOutEvents(out)
 	m.out = nil

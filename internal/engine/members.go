@@ -423,6 +423,7 @@ func (m *Machine) Members(now time.Time) []Member {
 		Origin: m.cfg.Self, Name: m.cfg.Name, State: m.State(), Self: true, HearsUs: true,
 		Late: m.health.lateness(m.now), Stretch: 1 + m.health.score,
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.table.StatsFull(),
+		Lacking: m.full.lacks(),
 	}}
 	for _, p := range m.members.list {
 		list = append(list, m.describe(p))
@@ -437,7 +438,7 @@ func (m *Machine) describe(p *peer) Member {
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	d.ClockTold = p.offset.told

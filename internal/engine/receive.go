@@ -56,7 +56,7 @@ func (m *Machine) merge(p *peer, t hlc.Stamp, it *wire.Item) bool {
 			return true
 		case table.NoRoom:
 			m.count.NoRoom++
-			m.full.refused(m.now)
+			m.refused()
 		}
 	}
 	return false

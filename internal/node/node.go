@@ -64,6 +64,7 @@ type Node struct {
 	wake      chan struct{}
 	unhurried atomic.Bool  // a write need not wake the driver
 	peers     atomic.Int32 // live synced ones
+	lacks     atomic.Bool  // sessions of others, for want of room
 	takers    atomic.Int32 // who needed this node still when it had to leave
 	state     atomic.Uint32
 	coarse    atomic.Int64  // wall time of the last sweep, Unix milliseconds
@@ -258,6 +259,9 @@ func (n *Node) State() wire.MemberState { return wire.MemberState(n.state.Load()
 
 // Ready reports whether the node has the others' sessions and takes writes.
 func (n *Node) Ready() bool { return n.State() == wire.Synced }
+
+// Lacks reports whether this node lacks sessions of others for want of room.
+func (n *Node) Lacks() bool { return n.lacks.Load() }
 
 // WaitSynced waits until the node is synced for the first time.
 func (n *Node) WaitSynced(ctx context.Context) error {

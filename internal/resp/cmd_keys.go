@@ -13,8 +13,12 @@ func delCommand(c *client, argv [][]byte) {
 	n := int64(0)
 	for _, key := range argv[1:] {
 		res, err := c.destroy(key)
-		if err != nil {
+		switch {
+		case err != nil:
 			c.failed(err)
+			return
+		case !res.Done && c.s.cfg.Cluster.Holding() != HoldsAll: // too many unknown keys at a time: this one may live on
+			c.fail(c.notHere())
 			return
 		}
 		if res.Existed {

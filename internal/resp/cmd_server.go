@@ -99,7 +99,7 @@ func (s *Server) infoClients() []string {
 
 func (s *Server) infoPersistence() []string {
 	joining := 0
-	if !s.cfg.Cluster.Ready() {
+	if s.cfg.Cluster.Holding() == HoldsNotYet {
 		joining = 1
 	}
 	return []string{fmt.Sprintf("loading:%d", joining), "async_loading:0", "rdb_bgsave_in_progress:0", "aof_enabled:0"}

@@ -35,6 +35,8 @@ const (
 	blocking
 	dangerous
 	keyed   // needs the sessions: refused while joining
+	ends    // destroys, whatever this node holds
+	blind   // tells nothing of what is there, or of this node only: carried out where a part of the sessions is
 	witness // shows the client that a key is gone, which lifts the logout hold for it
 )
 

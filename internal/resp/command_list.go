@@ -36,14 +36,14 @@ func stringCommands() []*command {
 	return []*command{
 		oneKey(g, "1.0.0", "get", 2, reading|witness, getCommand, "Get the value of a key"),
 		oneKey(g, "1.0.0", "set", -3, writing, setCommand, "Set the string value of a key"),
-		oneKey(g, "2.0.0", "setex", 4, writing, setexCommand, "Set the value and expiration of a key"),
-		oneKey(g, "2.6.0", "psetex", 4, writing, psetexCommand, "Set the value and expiration in milliseconds of a key"),
+		oneKey(g, "2.0.0", "setex", 4, writing|blind, setexCommand, "Set the value and expiration of a key"),
+		oneKey(g, "2.6.0", "psetex", 4, writing|blind, psetexCommand, "Set the value and expiration in milliseconds of a key"),
 		oneKey(g, "1.0.0", "setnx", 3, writing|fast, setnxCommand, "Set the value of a key, only if the key does not exist"),
 		oneKey(g, "1.0.0", "getset", 3, writing|fast, getsetCommand, "Set the string value of a key and return its old value"),
 		oneKey(g, "6.2.0", "getex", -2, shortening|witness, getexCommand, "Get the value of a key and optionally set its expiration"),
 		oneKey(g, "6.2.0", "getdel", 2, shortening, getdelCommand, "Get the value of a key and delete the key"),
 		manyKeys(g, "1.0.0", "mget", -2, reading|witness, 1, mgetCommand, "Get the values of all the given keys"),
-		manyKeys(g, "1.0.1", "mset", -3, writing, 2, msetCommand, "Set multiple keys to multiple values"),
+		manyKeys(g, "1.0.1", "mset", -3, writing|blind, 2, msetCommand, "Set multiple keys to multiple values"),
 		oneKey(g, "2.2.0", "strlen", 2, reading, strlenCommand, "Get the length of the value stored in a key"),
 	}
 }
@@ -51,16 +51,16 @@ func stringCommands() []*command {
 func keyCommands() []*command {
 	const g = "generic"
 	return []*command{
-		manyKeys(g, "1.0.0", "del", -2, writes|keyed, 1, delCommand, "Delete a key"),
-		manyKeys(g, "4.0.0", "unlink", -2, shortening, 1, delCommand, "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking."),
+		manyKeys(g, "1.0.0", "del", -2, writes|keyed|ends, 1, delCommand, "Delete a key"),
+		manyKeys(g, "4.0.0", "unlink", -2, shortening|ends, 1, delCommand, "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking."),
 		manyKeys(g, "1.0.0", "exists", -2, reading|witness, 1, existsCommand, "Determine if a key exists"),
 		oneKey(g, "1.0.0", "type", 2, reading, typeCommand, "Determine the type stored at key"),
 		noKey(g, "1.0.0", "keys", 2, reads|keyed|dangerous, keysCommand, "Find all keys matching the given pattern"),
 		noKey(g, "2.8.0", "scan", -2, reads|keyed, scanCommand, "Incrementally iterate the keys space"),
-		noKey(g, "1.0.0", "randomkey", 1, reads|keyed, randomkeyCommand, "Return a random key from the keyspace"),
-		noKey("server", "1.0.0", "dbsize", 1, reading, dbsizeCommand, "Return the number of keys in the selected database"),
-		noKey("server", "1.0.0", "flushdb", -1, writes|keyed|dangerous, flushdbCommand, "Remove all keys from the current database"),
-		noKey("server", "1.0.0", "flushall", -1, writes|keyed|dangerous, flushallCommand, "Remove all keys from all databases"),
+		noKey(g, "1.0.0", "randomkey", 1, reads|keyed|blind, randomkeyCommand, "Return a random key from the keyspace"),
+		noKey("server", "1.0.0", "dbsize", 1, reading|blind, dbsizeCommand, "Return the number of keys in the selected database"),
+		noKey("server", "1.0.0", "flushdb", -1, writes|keyed|dangerous|ends, flushdbCommand, "Remove all keys from the current database"),
+		noKey("server", "1.0.0", "flushall", -1, writes|keyed|dangerous|ends, flushallCommand, "Remove all keys from all databases"),
 		noKey(g, "3.0.0", "wait", 3, noScript, waitCommand, "Wait until so many peers hold every write of this connection"),
 	}
 }

@@ -53,8 +53,10 @@ type Cluster interface {
 	// (0: the configured one).
 	// It returns false, and never calls done, when there is nothing to wait for; then acked is final.
 	Await(seq uint64, k int, timeout time.Duration, done func(acked int)) (pending bool, acked int)
-	// Ready is false while the node is joining and does not hold every session yet.
-	Ready() bool
+	// Holding is how much of the cluster's sessions the node holds.
+	Holding() Holding
+	// Shortage is what is answered, where it holds a part, to what the rest might answer otherwise.
+	Shortage() string
 	// Info is what INFO reports of the node.
 	Info() NodeInfo
 }
@@ -72,7 +74,8 @@ type NodeInfo struct {
 type alone struct{}
 
 func (alone) Await(uint64, int, time.Duration, func(int)) (bool, int) { return false, 0 }
-func (alone) Ready() bool                                             { return true }
+func (alone) Holding() Holding                                        { return HoldsAll }
+func (alone) Shortage() string                                        { return "" }
 func (alone) Info() NodeInfo                                          { return NodeInfo{Members: 1, Synced: 1} }
 
 func (cfg *Config) setDefaults() {

@@ -22,6 +22,7 @@ func (c *client) execute(argv [][]byte) {
 		c.reject(err)
 		return
 	}
+	why := ""
 	switch {
 	case !cmd.takes(len(argv)) && cmd.name == "exec":
 		c.endMulti()
@@ -30,8 +31,8 @@ func (c *client) execute(argv [][]byte) {
 		c.reject(cmd.arityError())
 	case !c.authed && cmd.flags&noAuth == 0:
 		c.reject(errNoAuth)
-	case cmd.flags&keyed != 0 && !c.s.cfg.Cluster.Ready():
-		c.reject(errLoading)
+	case c.withholds(cmd, argv, &why):
+		c.reject(why)
 	case c.multi.open && cmd.flags&unqueued == 0:
 		c.enqueue(cmd, argv)
 	default:

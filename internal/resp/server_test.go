@@ -17,7 +17,8 @@ import (
 type peers struct {
 	mu      sync.Mutex
 	waiting []waiter
-	joining bool
+	instant bool // nobody waits for anything
+	holding Holding
 	asked   chan struct{}
 }
 
@@ -31,20 +32,28 @@ type waiter struct {
 func newPeers() *peers { return &peers{asked: make(chan struct{}, 1000)} }
 
 func (p *peers) Await(seq uint64, k int, timeout time.Duration, done func(int)) (bool, int) {
-	if k == 0 {
-		return false, 2
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if k == 0 || p.instant {
+		return false, 2
+	}
 	p.waiting = append(p.waiting, waiter{seq, k, timeout, done})
 	p.asked <- struct{}{}
 	return true, 0
 }
 
-func (p *peers) Ready() bool {
+func (p *peers) Holding() Holding {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.joining
+	return p.holding
+}
+
+func (p *peers) Shortage() string { return "LOADING raise it" }
+
+func (p *peers) holds(h Holding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holding = h
 }
 
 func (p *peers) Info() NodeInfo { return NodeInfo{Name: "n", Members: 3, Synced: 3} }
@@ -170,7 +179,7 @@ func TestAClientThatLeavesWhileHeldIsForgotten(t *testing.T) {
 
 func TestWhileJoiningSessionsAreNotServed(t *testing.T) {
 	p := newPeers()
-	p.joining = true
+	p.holding = HoldsNotYet
 	s := serve(t, func(cfg *Config) { cfg.Cluster = p })
 	k := dial(t, s.Addrs()[0])
 	k.want("-"+errLoading+"\r\n", "GET", "k")
@@ -179,9 +188,7 @@ func TestWhileJoiningSessionsAreNotServed(t *testing.T) {
 	if info := k.do("INFO"); !strings.Contains(info, "loading:1\r\n") || !strings.Contains(info, "redis_version:") {
 		t.Errorf("INFO says %q", info)
 	}
-	p.mu.Lock()
-	p.joining = false
-	p.mu.Unlock()
+	p.holds(HoldsAll)
 	k.want("$-1\r\n", "GET", "k")
 	if info := k.do("INFO"); !strings.Contains(info, "loading:0\r\n") || !strings.Contains(info, "role:master\r\n") {
 		t.Errorf("INFO says %q", info)

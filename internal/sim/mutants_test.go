@@ -90,7 +90,7 @@ var mutants = []mutant{
 	{"an item is whole with a piece missing", "engine/frag.go",
 		"if a != nil && a.have.Count() == uint64(a.head.Count()) {", "if a != nil && a.have.Count()+1 >= uint64(a.head.Count()) {"},
 	{"what finds no room is covered", "engine/receive.go",
-		"\t\t\tm.full.refused(m.now)\n", "\t\t\treturn true\n"},
+		"\t\t\tm.refused()\n", "\t\t\treturn true\n"},
 	{"others' records are taken without limit", "table/merge.go",
 		"if limit <= 0 || len(in.Births) == 0 {", "if limit < 1<<40 {"},
 	{"any clock is followed", "hlc/hlc.go",

@@ -19,7 +19,7 @@ const (
 )
 
 // Destroy ends a session for good. hold asks for the logout hold, which a session with a lifetime then gets. A key
-// that is not known here is destroyed too, within limits.
+// that is not known here is destroyed too, within limits, and gets the hold where the table is partial: it may be one.
 func (t *Table) Destroy(now int64, k record.Key, hold bool) (res Result, err error) {
 	if err := checkKey(k); err != nil {
 		return res, err
@@ -46,7 +46,7 @@ func (o *op) destroy(hold bool) {
 	}
 	t := o.t
 	tomb := record.Tombstone{At: o.destroyStamp()}
-	if hold && t.cfg.Hold > 0 && o.e != nil && o.hasLifetime() {
+	if hold && t.cfg.Hold > 0 && (o.e != nil && o.hasLifetime() || o.e == nil && t.Partial()) {
 		tomb.Hold = tomb.At.Add(t.cfg.Hold)
 	}
 	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.keep(), t.cfg.MaxSkew)

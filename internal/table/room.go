@@ -9,6 +9,25 @@ const createLimitPercent = 95
 // SetCrowded refuses new sessions because most members of the cluster are nearly full: they would be without room for them.
 func (t *Table) SetCrowded(on bool) { t.crowded.Store(on) }
 
+// SetPartial tells that the cluster holds sessions that this table lacks, because its node joins or has no room for all: a key that
+// is not known here may be a session.
+func (t *Table) SetPartial(on bool) { t.partial.Store(on) }
+
+// Partial reports whether the cluster may hold sessions that this table lacks.
+func (t *Table) Partial() bool { return t.partial.Load() }
+
+// Knows reports whether it is certain what a reader finds: the session is there, or was destroyed.
+func (t *Table) Knows(now int64, k record.Key) bool {
+	if !t.Partial() {
+		return true
+	}
+	if _, ok := t.Get(now, k); ok {
+		return true
+	}
+	var s record.State
+	return t.Load(k, &s) && s.Tomb.At != 0 && len(s.Births) == 0
+}
+
 // percentOf is so many hundredths of limit.
 func percentOf(limit, percent int64) int64 { return limit/100*percent + limit%100*percent/100 }
 

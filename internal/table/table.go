@@ -65,6 +65,7 @@ type Table struct {
 	offMS      atomic.Int64                    // how far this node's clock is ahead of the time that is believed
 	closed     atomic.Bool
 	crowded    atomic.Bool // most members are nearly full
+	partial    atomic.Bool // others hold sessions that are not here
 
 	own     ownLog
 	remote  remoteLogs

@@ -42,7 +42,7 @@ var codecs = []codec{
 	}, parse: parsing((*Decoder).Hello)},
 	{name: "greet", typ: TypeGreet, draw: func(_ *world, t *rapid.T) any {
 		return &Greet{Name: drawName(t), State: drawMemberState(t), Sessions: drawSeq(t), Bytes: drawSeq(t), Dots: drawSeq(t),
-			LoadPct: rapid.Byte().Draw(t, "load"), Peers: drawAddrs(t)}
+			FullPct: rapid.Byte().Draw(t, "full"), Peers: drawAddrs(t)}
 	}, append: func(w *world, t hlc.Stamp, v any) []byte {
 		return w.encoder().AppendGreet(nil, t, v.(*Greet))
 	}, parse: parsing((*Decoder).Greet)},

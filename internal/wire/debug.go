@@ -177,7 +177,7 @@ func (p *printer) member(typ Type, body []byte, sender record.Ref) {
 	case TypeGreet:
 		var g Greet
 		if p.time(p.d.Greet(body, sender, &g)) {
-			p.put(" %v %q sessions=%d bytes=%d dots=%d load=%d%% peers=%v", g.State, g.Name, g.Sessions, g.Bytes, g.Dots, g.LoadPct, g.Peers)
+			p.put(" %v %q sessions=%d bytes=%d dots=%d full=%d%% peers=%v", g.State, g.Name, g.Sessions, g.Bytes, g.Dots, g.FullPct, g.Peers)
 		}
 	case TypeLeave:
 		var l Leave

@@ -122,7 +122,7 @@ type Heartbeat struct {
 	Name       string
 	Sessions   uint64
 	Bytes      uint64
-	FullPct    uint8 // of the memory limit
+	FullPct    uint8 // of the memory limit; LacksPct or more: the sender lacks records for which it has no room
 	WallMillis int64 // the sender's own clock, Unix milliseconds
 	KeyIDs     [][4]byte
 	Config     uint64 // hash of what all members must have alike
@@ -134,6 +134,9 @@ type Heartbeat struct {
 	Vectors    []Vector
 	Heard      []Heard
 }
+
+// LacksPct is what a node says at least to be full while it lacks records for want of room, and what nobody else says.
+const LacksPct = 110
 
 // Heard is what the sender of a heartbeat makes of one peer.
 type Heard struct {
@@ -159,8 +162,8 @@ type Greet struct {
 	State    MemberState
 	Sessions uint64
 	Bytes    uint64
-	Dots     uint64 // dots held, of all origins: who has more knows more
-	LoadPct  uint8
+	Dots     uint64           // dots held, of all origins: who has more knows more
+	FullPct  uint8            // as in a heartbeat
 	Peers    []netip.AddrPort // where other members are, MaxIntroduced at most
 }
 

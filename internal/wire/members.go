@@ -41,7 +41,7 @@ func (e *Encoder) AppendGreet(dst []byte, t hlc.Stamp, g *Greet) []byte {
 	dst = binary.AppendUvarint(dst, g.Sessions)
 	dst = binary.AppendUvarint(dst, g.Bytes)
 	dst = binary.AppendUvarint(dst, g.Dots)
-	return appendAddrs(append(dst, g.LoadPct), g.Peers[:min(len(g.Peers), MaxIntroduced)])
+	return appendAddrs(append(dst, g.FullPct), g.Peers[:min(len(g.Peers), MaxIntroduced)])
 }
 
 // Greet parses the body of a TypeGreet frame.
@@ -52,7 +52,7 @@ func (d *Decoder) Greet(body []byte, sender record.Ref, into *Greet) (hlc.Stamp,
 	into.Sessions = r.uvarint()
 	into.Bytes = r.uvarint()
 	into.Dots = r.uvarint()
-	into.LoadPct = r.u8()
+	into.FullPct = r.u8()
 	into.Peers = r.addrs(into.Peers[:0])
 	return t, r.err
 }

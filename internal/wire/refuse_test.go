@@ -183,7 +183,7 @@ func TestNoAnswerIsLargerThanAHello(t *testing.T) {
 	e, name := w.encoder(), strings.Repeat("n", MaxHostName)
 	hello := e.AppendHello(nil, now, &Hello{Name: name + "n", State: Joining})
 	greet := e.AppendGreet(nil, now, &Greet{Name: name, State: Synced, Sessions: math.MaxUint64, Bytes: math.MaxUint64,
-		Dots: math.MaxUint64, LoadPct: 255})
+		Dots: math.MaxUint64, FullPct: 255})
 	challenge := e.AppendChallenge(nil, now, &Challenge{})
 	if len(hello) != HelloSize || len(greet) > HelloSize || len(challenge) > HelloSize {
 		t.Errorf("hello %d, greet %d, challenge %d", len(hello), len(greet), len(challenge))

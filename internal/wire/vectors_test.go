@@ -78,7 +78,7 @@ func (w *world) vectors() []vector {
 			Heard: []Heard{{w.refs[2], true, 3}, {w.refs[3], false, 200}}}},
 		{"ack", "ack", 0, &Ack{Set: two[1].Set}},
 		{"hello", "hello", 0, &Hello{Name: "web-1", State: Joining}},
-		{"greet", "greet", 0, &Greet{Name: "web-1", State: Synced, Sessions: 312, Bytes: 400_000, Dots: 5004, LoadPct: 7,
+		{"greet", "greet", 0, &Greet{Name: "web-1", State: Synced, Sessions: 312, Bytes: 400_000, Dots: 5004, FullPct: 7,
 			Peers: []netip.AddrPort{netip.MustParseAddrPort("10.0.1.4:4000"), netip.MustParseAddrPort("[fd00::4]:4001")}}},
 		{"leave", "leave", 0, &Leave{High: 5000}},
 		{"probe", "probe", TypeProbe, &Probe{Nonce: 0x0102030405060708}},
