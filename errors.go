@@ -17,6 +17,8 @@ var (
 	// hold, or this node, which was alone, is fetching what others had meanwhile. It is not an ErrNotFound: whoever creates the
 	// session anew overwrites it.
 	ErrIncomplete = errors.New("sessioncast: this node does not hold every session, and not this one")
+	// ErrNoRoom says that the others hold more than Config.MaxMemory leaves room for.
+	ErrNoRoom = node.ErrNoRoom
 	// ErrExists says that Create met a session of that id.
 	ErrExists = errors.New("sessioncast: the session exists already")
 	// ErrDestroyed says that Set met a session destroyed a moment ago, which a request that was still running would

@@ -68,7 +68,8 @@ type Receipt struct {
 }
 
 // Open starts a node and waits until it holds the cluster's sessions: a second if it is alone, else for as long as the
-// transfer takes. When ctx ends before, Open stops the node and returns an error.
+// transfer takes. When ctx ends before, Open stops the node and returns an error; so it does, with ErrNoRoom, where Config.MaxMemory
+// leaves no room for what the others hold.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	resolved, err := cfg.resolve()
 	if err != nil {
@@ -80,7 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("sessioncast: %w", err)
 	}
 	n := newNode(inner, cfg)
-	if err := inner.WaitSynced(ctx); err != nil {
+	if err := inner.WaitComplete(ctx); err != nil {
 		_ = n.Close()
 		return nil, fmt.Errorf("sessioncast: %w", err)
 	}

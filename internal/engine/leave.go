@@ -50,17 +50,22 @@ func (m *Machine) pollLeave() {
 }
 
 func (m *Machine) tellHurry() {
-	h := m.heldBy(m.push.high)
-	m.event(Event{Kind: EventHurried, Behind: h.peers - h.held, Takers: m.takers()})
+	m.event(Event{Kind: EventHurried, Behind: m.behind(), Takers: m.takers()})
 }
 
-// drained reports whether everything left and every synced peer confirmed it.
+// drained reports whether everything left and every synced peer with room for it confirmed it.
 func (m *Machine) drained() bool {
-	if len(m.push.queue) > 0 || len(m.frags.out) > 0 {
-		return false
+	return len(m.push.queue) == 0 && len(m.frags.out) == 0 && m.behind() == 0
+}
+
+// behind counts the synced peers that have not confirmed the last change, and have room for it.
+func (m *Machine) behind() (n int) {
+	for _, p := range m.members.list {
+		if p.synced() && !p.lacks() && p.confirms < m.push.high {
+			n++
+		}
 	}
-	h := m.heldBy(m.push.high)
-	return h.held == h.peers
+	return n
 }
 
 func (m *Machine) takeLeave(p *peer, body []byte) error {

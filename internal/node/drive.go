@@ -139,6 +139,8 @@ func (n *Node) tell(e engine.Event) {
 	switch e.Kind {
 	case engine.EventSynced:
 		n.once.synced.Do(func() { close(n.synced) })
+	case engine.EventLacks:
+		n.once.short.Do(func() { close(n.short) })
 	case engine.EventHurried:
 		n.takers.Store(int32(e.Takers))
 	case engine.EventLeft:

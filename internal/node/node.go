@@ -69,8 +69,9 @@ type Node struct {
 	state     atomic.Uint32
 	coarse    atomic.Int64  // wall time of the last sweep, Unix milliseconds
 	synced    chan struct{} // closed when first synced
+	short     chan struct{} // closed when something first found no room
 	left      chan struct{} // closed when the drain is over
-	once      struct{ synced, left, closed sync.Once }
+	once      struct{ synced, short, left, closed sync.Once }
 
 	awaits    awaits
 	fetches   fetches
@@ -139,7 +140,7 @@ func (n *Node) prepare() {
 	n.self.Store(n.cfg.firstOrigin(n.started))
 	n.origins, n.clock = new(record.Origins), new(hlc.Clock)
 	n.wake = make(chan struct{}, 1)
-	n.synced, n.left = make(chan struct{}), make(chan struct{})
+	n.synced, n.short, n.left = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	n.outputs.New = func() any { return new(engine.Output) }
 	n.awaits.done = make(map[uint64]func(int))
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -278,4 +279,25 @@ func (n *Node) WaitSynced(ctx context.Context) error {
 	case <-n.ctx.Done():
 		return table.ErrClosed
 	}
+}
+
+// ErrNoRoom says that the others hold more than this node has room for.
+var ErrNoRoom = errors.New("the cluster holds more sessions than this node's memory limit has room for: raise it")
+
+// WaitComplete is WaitSynced, but for a node that may never be synced for want of room: then the error is ErrNoRoom.
+func (n *Node) WaitComplete(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-n.short:
+			cancel(ErrNoRoom)
+		case <-ctx.Done():
+		}
+	}()
+	err := n.WaitSynced(ctx)
+	if err != nil && context.Cause(ctx) == ErrNoRoom {
+		return ErrNoRoom
+	}
+	return err
 }

@@ -64,7 +64,7 @@ func (n *Node) noteOffer(offer []wire.Vector) {
 // checkOwed is called after every poll: promise 2, nobody is synced with a part of what it was offered unless by a transfer that
 // came whole, after which the rest is asked for as any gap, or without saying so.
 func (n *Node) checkOwed() {
-	if !n.up || n.owed == nil || n.machine.State() == wire.Joining {
+	if !n.up || n.owed == nil || n.machine.State() == wire.Joining || len(n.machine.Offer()) == 0 {
 		return
 	}
 	held := make(map[record.Ref]*dots.Set)
@@ -109,9 +109,9 @@ func (n *Node) knowsDonorBeside(taker *Node) bool {
 	})
 }
 
-// checkHurry: who says that it goes too early had to.
+// checkHurry: who goes before all have everything had to.
 func (n *Node) checkHurry(e engine.Event) {
-	if waited := n.world.now - n.leftAt; waited < leaveWait || e.Behind+e.Takers == 0 {
+	if waited := n.world.now - n.leftAt; waited < leaveWait {
 		n.world.fail("leave", "%s ends its drain after %v, %d peers behind and %d takers", nodeName(n.id), waited, e.Behind, e.Takers)
 	}
 }

@@ -319,3 +319,46 @@ func TestALateBirthDiesUnderTheFloor(t *testing.T) {
 		t.Fatal("something was kept")
 	}
 }
+
+// A birth is named by its stamp: one made after a hold has killed a weak one, hard above the same floor, needs another.
+func TestABirthAfterOneThatAHoldKilledHasAStampOfItsOwn(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	b.put("s", "1", b.dueIn(60_000))
+	b.destroy("s")
+	if _, err := a.Flush(a.now, 0); err != nil {
+		t.Fatal(err)
+	}
+	a.put("s", "weak", a.dueIn(60_000))
+	first := a.state("s").Births[0].ID
+	b.send(a, key("s"))
+	if len(a.state("s").Births) != 0 {
+		t.Fatal("the hold did not kill the weak birth")
+	}
+	a.put("s", "meant", a.dueIn(60_000), ifAbsent)
+	if second := a.state("s").Births[0].ID; second == first {
+		t.Errorf("two births are both named %v", first)
+	}
+	a.want("s", "meant")
+}
+
+// A node that lacks sessions does not know which keys are some: a logout there holds back the requests under way as it would anywhere.
+func TestADestroyOnAPartialTableHoldsWhatItDoesNotKnow(t *testing.T) {
+	a, b := newNode(t, 1), newNode(t, 2)
+	b.put("s", "1", b.dueIn(60_000))
+	a.SetPartial(true)
+	if a.Knows(a.now, key("s")) {
+		t.Error("a partial table knows what it lacks")
+	}
+	a.destroy("s")
+	if !a.Knows(a.now, key("s")) {
+		t.Error("it does not know what was destroyed here")
+	}
+	a.send(b, key("s"))
+	if _, err := b.tryPut("s", "late", b.dueIn(60_000)); !errors.Is(err, ErrDestroyed) {
+		t.Errorf("a request under way: %v", err)
+	}
+	a.SetPartial(false)
+	if !a.Knows(a.now, key("never heard of")) {
+		t.Error("a whole table does not know that a session is missing")
+	}
+}

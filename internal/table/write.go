@@ -159,7 +159,7 @@ func (o *op) update(w *Write) {
 // create makes a birth. An upsert's is weak: it yields to a tombstone's hold that is on its way. It is not where the
 // caller has seen the key missing on a node that knows the tombstone.
 func (o *op) create(w *Write) {
-	version := o.stamp()
+	version := o.birthStamp()
 	if o.e == nil {
 		o.place()
 	}
@@ -183,6 +183,17 @@ func (o *op) create(w *Write) {
 	}
 	o.setDeadline(&birth, version, due, 0)
 	o.bear(&birth)
+}
+
+// birthStamp is a stamp that this node gave to no birth of the key before. Of those that died nothing may be left but what killed
+// them, which is above them, unless it was a hold: a weak birth made hard above a floor, before the hold was heard of, has the least
+// stamp that there can be.
+func (o *op) birthStamp() record.Version {
+	v := o.stamp()
+	if o.e != nil && v.At <= o.e.state.Tomb.Hold {
+		v.At = v.At.Next()
+	}
+	return v
 }
 
 // bear adds a birth made here. Its stamp is above all that is known of the key, so nothing kills it; it may crowd out
