@@ -281,3 +281,34 @@ func TestMembersAndStatsOfANodeAlone(t *testing.T) {
 		}
 	})
 }
+
+// A node that has no room for all sessions calls none missing that it may lack.
+func TestWhatANodeMayLackIsNotMissing(t *testing.T) {
+	alone(t, Config{}, func(t *testing.T, n *Node) {
+		ctx := t.Context()
+		if _, err := n.Set(ctx, "here", []byte("v"), 0); err != nil {
+			t.Fatal(err)
+		}
+		partial := func() { n.table.SetPartial(true) } // which the node takes back as soon as it looks
+		partial()
+		if s, err := n.Get(ctx, "here"); err != nil || string(s.Data) != "v" {
+			t.Errorf("what is here: %q, %v", s.Data, err)
+		}
+		partial()
+		_, err := n.Get(ctx, "there")
+		wantErr(t, "Get", err, ErrIncomplete)
+		partial()
+		_, err = n.Touch(ctx, "there", 0)
+		wantErr(t, "Touch", err, ErrIncomplete)
+		partial()
+		_, err = n.Update(ctx, "there", nil, 0)
+		wantErr(t, "Update", err, ErrIncomplete)
+		partial()
+		if _, err := n.Destroy(ctx, "there"); err != nil {
+			t.Error("a logout:", err)
+		}
+		partial()
+		_, err = n.Get(ctx, "there")
+		wantErr(t, "Get of what was destroyed here", err, ErrNotFound)
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/table"
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // limit makes node i anew with so much memory.
@@ -135,5 +136,104 @@ func TestAFullNodeLeavesTheComparisonAndPullsWhenThereIsRoom(t *testing.T) {
 		if h := full.m.FullHealth(b.now); !h.Lacks.IsZero() {
 			t.Errorf("%d sessions: it says that it lacks some: %+v", n, h)
 		}
+	}
+}
+
+// crammed is two nodes with so many sessions that the second has no room for all.
+func crammed(t *testing.T) *bench {
+	b := newBench(t, 2)
+	b.limit(1, 100_000)
+	b.run(2 * time.Second)
+	b.fill(0, 100, 4000)
+	b.run(3 * time.Second)
+	if h := b.nodes[1].m.FullHealth(b.now); h.Lacks.IsZero() {
+		t.Fatalf("the small one lacks nothing: %+v", h)
+	}
+	return b
+}
+
+// "GREET: ... fullness"; who lacks something is no donor while another may greet.
+func TestWhoLacksRecordsSaysSoAndIsAskedLast(t *testing.T) {
+	b := crammed(t)
+	if m := b.member(0, 1); !m.Lacking || b.member(1, 0).Lacking {
+		t.Errorf("the big one knows of the small one %+v", m)
+	}
+	b.drop = func(from, _ int, typ wire.Type, _ Frame) bool {
+		return from == 0 && (typ == wire.TypeGreet || typ == wire.TypeHeartbeat || typ == wire.TypeHello)
+	}
+	b.add("cluster")
+	joiner := b.nodes[2].m
+	b.run(500 * time.Millisecond)
+	if m := b.member(2, 1); m.State != wire.Synced || !m.Lacking || joiner.join.fetch != nil || joiner.State() == wire.Synced {
+		t.Fatalf("the joiner knows of the small one %v, lacking %v, and is %v", m.State, m.Lacking, joiner.State())
+	}
+	b.drop = nil
+	b.run(time.Second)
+	if joiner.State() != wire.Synced || b.get(2, "99 of 0") == "" {
+		t.Error("the joiner did not get what only the big one has")
+	}
+}
+
+func TestWhoLacksRecordsIsADonorWhereThereIsNoOther(t *testing.T) {
+	b := crammed(t)
+	b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+	b.add("cluster")
+	b.run(1500 * time.Millisecond)
+	for _, e := range b.nodes[2].events {
+		if e.Kind == EventSynced && e.Member.Lacking {
+			return
+		}
+	}
+	t.Errorf("it is %v, and not by the small one that lacks some", b.nodes[2].m.State())
+}
+
+// "WARN when becoming unready for want of memory, INFO when recovered": once each, whatever comes and goes within seconds.
+func TestAShortageIsToldWhenItBeginsAndWhenItHasEnded(t *testing.T) {
+	b := crammed(t)
+	b.run(10 * time.Second)
+	if b.told(1, EventLacks) != 1 || b.told(1, EventLacksNoMore) != 0 || b.told(0, EventLacks) != 0 {
+		t.Errorf("told %d times, %d times of its end, %d times by who has room", b.told(1, EventLacks), b.told(1, EventLacksNoMore), b.told(0, EventLacks))
+	}
+	for i := range 95 {
+		if _, err := b.nodes[0].table.Destroy(b.now.UnixMilli(), key(fmt.Sprintf("%d of 0", i)), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run(5 * time.Second)
+	if b.nodes[1].m.Lacks() || b.told(1, EventLacksNoMore) != 0 {
+		t.Errorf("lacks still: %v; its end told %d times, at once", b.nodes[1].m.Lacks(), b.told(1, EventLacksNoMore))
+	}
+	b.run(12 * time.Second)
+	if b.told(1, EventLacksNoMore) != 1 || b.told(1, EventLacks) != 1 {
+		t.Errorf("its end told %d times", b.told(1, EventLacksNoMore))
+	}
+}
+
+// A node that starts where others hold more than its limit joins for as long as that is so, and says why.
+func TestARestartWithoutRoomStaysJoiningAndPartial(t *testing.T) {
+	b := crammed(t)
+	b.restart(b.nodes[1])
+	b.run(5 * time.Second)
+	small := b.nodes[1]
+	if small.m.State() != wire.Joining || !small.m.Lacks() || !small.table.Partial() {
+		t.Errorf("it is %v, lacks %v, partial %v", small.m.State(), small.m.Lacks(), small.table.Partial())
+	}
+	if m := b.member(0, 1); m.State != wire.Joining || !m.Lacking {
+		t.Errorf("the other knows %v, lacking %v", m.State, m.Lacking)
+	}
+	// Nobody waits for it: what it lacks it would not take.
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(200 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("who leaves waits for a node that has no room")
+	}
+}
+
+func TestNobodyWaitsForAFullPeerToConfirmAsItLeaves(t *testing.T) {
+	b := crammed(t)
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(200 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 || b.told(0, EventHurried) != 0 {
+		t.Error("who leaves waits for what a full peer cannot confirm")
 	}
 }

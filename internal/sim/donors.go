@@ -64,7 +64,7 @@ func (n *Node) noteOffer(offer []wire.Vector) {
 // checkOwed is called after every poll: promise 2, nobody is synced with a part of what it was offered unless by a transfer that
 // came whole, after which the rest is asked for as any gap, or without saying so.
 func (n *Node) checkOwed() {
-	if !n.up || n.owed == nil || n.machine.State() == wire.Joining || len(n.machine.Offer()) == 0 {
+	if !n.up || n.owed == nil || n.machine.State() == wire.Joining {
 		return
 	}
 	held := make(map[record.Ref]*dots.Set)
@@ -87,7 +87,7 @@ func (n *Node) checkOwed() {
 // checkGoodbye: nobody goes while another could get the rest of the sessions from it only, before it has to.
 func (n *Node) checkGoodbye() {
 	w := n.world
-	if !n.up || w.healed || w.now-n.leftAt >= leaveWait || n.machine.State() == wire.Joining {
+	if !n.up || w.healed || w.now-n.leftAt >= leaveWait || n.machine.State() == wire.Joining || len(n.machine.Offer()) == 0 {
 		return
 	}
 	for _, taker := range w.ours() {

@@ -3,11 +3,14 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/node"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -94,4 +97,54 @@ func TestANodeWithLessMemoryIsUnreadyAndSlowsNobodyDown(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A node that starts where the others hold more than its memory joins for as long as that is so. It says why, serves what it has, ends
+// sessions that it does not have, and nobody takes it for one that has all.
+func TestANodeThatRestartsWithoutRoomServesWhatItHasAndLogsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runOn(t, newMemory(), func(b *testbed) {
+			nodes := b.hosts(2)
+			b.fill(nodes, "s", 1000, 1000)
+			small := b.open(spec{name: "small", host: 2, memory: 300_000})
+			if err := small.WaitComplete(t.Context()); !errors.Is(err, node.ErrNoRoom) {
+				t.Fatalf("the small one waits with %v", err)
+			}
+			if small.Ready() || !small.Lacks() || !small.Table().Partial() || small.len() == 0 {
+				t.Errorf("ready %v, lacks %v, partial %v, %d sessions", small.Ready(), small.Lacks(), small.Table().Partial(), small.len())
+			}
+			b.eventually("it is told once", func() bool { return small.told(is(engine.EventLacks)) == 1 })
+			gone := ""
+			for i := 0; gone == ""; i++ { // one that it has no room for
+				if name := fmt.Sprint("s", i); !small.has(name) {
+					gone = name
+				}
+			}
+			if small.Table().Knows(now(), key(gone)) {
+				t.Error("it knows what became of a session that it lacks")
+			}
+			small.destroy(gone)
+			b.allMiss(nodes, gone)
+			if _, err := nodes[0].tryPut(gone, "of a request under way"); !errors.Is(err, table.ErrDestroyed) {
+				t.Errorf("after a logout on the small one: %v", err)
+			}
+			b.eventually("the others know what it is", func() bool { return lacking(nodes[0], "small") && lacking(nodes[1], "small") })
+			late := b.open(spec{name: "late", host: 3})
+			late.synced()
+			b.holds(late, 999)
+			for i := range 900 {
+				nodes[1].destroy(fmt.Sprint("s", i))
+			}
+			b.within(time.Minute, "the small one is synced when there is room", func() bool { return small.Ready() && !small.Lacks() })
+			b.within(time.Minute, "and says so", func() bool { return small.told(is(engine.EventLacksNoMore)) == 1 })
+			b.sameTables([]*member{nodes[0], nodes[1], small, late}, patience)
+		})
+	})
+}
+
+func (m *member) has(name string) bool { _, found := m.get(name); return found }
+
+// lacking reports whether m knows that a peer lacks sessions for want of room.
+func lacking(m *member, peer string) bool {
+	return slices.ContainsFunc(m.Members(), func(p engine.Member) bool { return p.Name == peer && p.Lacking })
 }
