@@ -170,7 +170,7 @@ var rare = map[string]situation{
 	"others' records are taken without limit":       flood,
 	"a node that has just started trusts its clock": farStart,
 	"nobody but members is asked for the time":      farStart,
-	"what the sender lacks is over, however young":  apart,
+	"what the sender lacks is over, however young":  rejoin,
 	"what ended here long ago is taken again":       apart,
 }
 

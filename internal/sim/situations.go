@@ -13,6 +13,10 @@ const (
 	oneInThat           = 12          // of how many runs one is one of them
 )
 
+// rejoin is apart, drawn in its place: for less than tombstones are kept, for longer than what ended is, and with nothing else that delays
+// changes, so that all have to be alike soon.
+const rejoin situation = "rejoin"
+
 var situations = []situation{flood, apart, farStart}
 
 func (o *Options) drawSituation(seed uint64) {
@@ -35,6 +39,12 @@ func (o *Options) drawSituation(seed uint64) {
 		o.Keep, o.Lifetime, o.MaxBytes = time.Duration(pick(d, 2, 4))*time.Second, 0, 0
 		o.Chaos, o.Interval = 160*time.Second, 2*time.Second
 		o.Mix.touch, o.Mix.destroy, o.Mix.flush = 10, 3, 0
+		if d.IntN(3) == 0 {
+			o.Situation, o.Keys, o.Ops = rejoin, 1+d.IntN(2), 600
+			o.Faults &= Skew | OtherCluster | SmallPayload
+			o.Keep, o.Follow = rejoinKeep, 0
+			o.Mix = mix{create: 1, update: 3, upsert: 3, touch: 30}
+		}
 	case farStart:
 		o.Faults = o.Faults&^(OtherCluster|Isolate|Partition|OneWay|Crash|Leaves) | FarClock // the others are most
 		o.Nodes, o.Ops, o.MaxBytes = 3+d.IntN(2), 250, 0
@@ -45,12 +55,14 @@ func (o *Options) drawSituation(seed uint64) {
 const (
 	togetherLeast, togetherMost = 2 * time.Second, 10 * time.Second
 	beyondKeep, beyondKeepMost  = 2*maxSkew + 12*time.Second, 2*maxSkew + 32*time.Second // the end of an epoch comes up to 10 s later
+
+	rejoinKeep   = beyondKeepMost + 10*time.Second
+	rejoinWithin = 1800 * time.Millisecond // they hear of each other within one second; repairs in vain are given up after two, which would hide why
 )
 
-// separate cuts two parts off from each other for longer than tombstones are kept, each time they were together for a while. In some
-// separations nothing is done in one of the parts, which then has nothing to tell that the other lacks.
+// separate cuts two parts off from each other, each time they were together for a while.
 func (w *World) separate() {
-	if w.opts.Situation != apart {
+	if w.opts.Situation != apart && w.opts.Situation != rejoin {
 		return
 	}
 	d := dice(w.opts.Seed, diceSeparate)
@@ -58,23 +70,52 @@ func (w *World) separate() {
 		return least + time.Duration(d.Int64N(int64(most-least)))
 	}
 	for at := between(togetherLeast, togetherMost); at < w.opts.Chaos; at += between(togetherLeast, togetherMost) {
-		length := w.opts.Keep + between(beyondKeep, beyondKeepMost)
+		length := between(beyondKeep, beyondKeepMost)
+		if w.opts.Situation == apart {
+			length += w.opts.Keep
+		} else {
+			at += rejoinWithin
+		}
 		alone, quiet := d.IntN(w.opts.Nodes), d.IntN(3)
-		w.after(at, func() {
-			if w.healed {
-				return
-			}
-			w.log("apart: %s for %v, quiet %d", nodeName(alone), length, quiet)
-			for _, n := range w.nodes {
-				n.quiet = quiet == 1 && n.id == alone || quiet == 2 && n.id != alone
-			}
-			w.cutFor(Isolate, length, func(from, to int) bool { return from == alone || to == alone })
-			w.after(length, func() {
-				for _, n := range w.nodes {
-					n.quiet = false
-				}
-			})
-		})
+		w.after(at, func() { w.separateFor(length, alone, quiet) })
 		at += length
+	}
+}
+
+// separateFor cuts one node off. In some separations nothing is done on that one, or on the others, which then have nothing to tell that
+// the other part lacks.
+func (w *World) separateFor(length time.Duration, alone, quiet int) {
+	if w.healed {
+		return
+	}
+	w.log("apart: %s for %v, quiet %d", nodeName(alone), length, quiet)
+	for _, n := range w.nodes {
+		n.quiet = quiet == 1 && n.id == alone || quiet == 2 && n.id != alone
+	}
+	w.cutFor(Isolate, length, func(from, to int) bool { return from == alone || to == alone })
+	w.after(length, func() { w.hush(w.opts.Situation == rejoin) })
+	if w.opts.Situation == rejoin {
+		w.after(length+rejoinWithin, w.checkRejoined)
+	}
+}
+
+// hush keeps users away from all nodes, or lets them come.
+func (w *World) hush(quiet bool) {
+	for _, n := range w.nodes {
+		n.quiet = quiet
+	}
+}
+
+// checkRejoined: changes that are young enough to be repaired one by one are, and what lives on one side does on the other, whatever
+// ended there.
+func (w *World) checkRejoined() {
+	if w.healed {
+		return
+	}
+	w.hush(false)
+	for _, n := range w.ours()[1:] {
+		if why := w.differInVectors(w.nodes[0], n); why != "" {
+			w.fail("promise 2", "%v after a separation %s and %s do not hold the same: %s", rejoinWithin, nodeName(0), nodeName(n.id), why)
+		}
 	}
 }

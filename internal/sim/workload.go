@@ -118,8 +118,16 @@ func (n *Node) opRecreate(k record.Key) {
 // clusterMillis is the time that expiry goes by, on this node.
 func (n *Node) clusterMillis() int64 { return n.table.Time(n.wall()) }
 
+// drawLife draws from the lifetimes, but for the first few.
+func (n *Node) drawLife(from int) time.Duration {
+	if n.world.opts.Situation == rejoin { // soon forgotten where nobody touches it
+		return lifetimes[1+n.world.work.IntN(3)]
+	}
+	return lifetimes[from+n.world.work.IntN(len(lifetimes)-from)]
+}
+
 func (n *Node) drawDue() int64 {
-	life := lifetimes[n.world.work.IntN(len(lifetimes))]
+	life := n.drawLife(0)
 	if life == 0 {
 		return 0
 	}
@@ -194,7 +202,7 @@ func (n *Node) heldBy(k record.Key) bool {
 }
 
 func (n *Node) opTouch(k record.Key) {
-	life := lifetimes[1+n.world.work.IntN(len(lifetimes)-1)]
+	life := n.drawLife(1)
 	n.expire(k, n.clusterMillis()+life.Milliseconds(), table.ExpireGT)
 }
 
