@@ -89,10 +89,15 @@ func (m *Machine) pollJoin() {
 	}
 }
 
-// goAlone makes a node synced that nobody can give anything, unless who may is merely silent.
+// goAlone makes a node synced that nobody can give anything, unless who may is merely silent, or has not said yet whether it can.
 func (m *Machine) goAlone() {
 	j := &m.join
 	if m.mayComeBack() {
+		j.retryAt = m.now.Add(fetchRetryMin)
+		return
+	}
+	if m.members.anyUntold() {
+		j.helloNow(m.now) // its greeting was lost
 		j.retryAt = m.now.Add(fetchRetryMin)
 		return
 	}

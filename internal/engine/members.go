@@ -431,6 +431,11 @@ func (m *Machine) Members(now time.Time) []Member {
 	return list
 }
 
+// anyUntold reports whether a member that is heard has not told its state yet.
+func (m *members) anyUntold() bool {
+	return slices.ContainsFunc(m.list, func(p *peer) bool { return !p.introduced && p.live() && p.state != wire.Suspect })
+}
+
 func (m *Machine) describe(p *peer) Member {
 	d := Member{
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,

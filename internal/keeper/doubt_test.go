@@ -115,3 +115,14 @@ func TestWhoIsSyncedAloneCollectsByTheClocksOfThoseWhoJoin(t *testing.T) {
 		t.Fatal("a joiner is believed though all others say another time")
 	}
 }
+
+// The sessions are also those of a node that is about to leave: who comes, a day ahead, while it is the last goes by its clock.
+func TestTheClockOfALeavingNodeCounts(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	d.look(time.Second, engine.Member{Self: true, State: wire.Joining},
+		engine.Member{State: wire.Leaving, ClockTold: true, Offset: -24 * time.Hour})
+	if !d.keeps() {
+		t.Fatal("a newcomer that is a day ahead forgets what the leaving node still keeps")
+	}
+}

@@ -108,7 +108,7 @@ func listen(members []engine.Member) (said voices) {
 			said.untold++
 		case m.State == wire.Joining && m.OffsetAge <= hearsay:
 			said.joiners, said.behind = true, max(said.behind, -m.Offset)
-		case m.State == wire.Synced:
+		case m.State == wire.Synced || m.State == wire.Leaving: // those whose sessions they are
 			said.skew = max(said.skew, m.Offset.Abs())
 			if m.ClockTold {
 				said.told++
