@@ -101,7 +101,7 @@ func checkSecrecy(o *Options, l *loader) (string, error) {
 
 func checkMaxMemory(o *Options, _ *loader) (string, error) {
 	if o.MaxMemory < MinMemory {
-		return "max-memory", fmt.Errorf("%s is too little: give at least %s", o.MaxMemory, MinMemory)
+		return "max-memory", fmt.Errorf("%s is too little: give at least %s, as 512MiB", o.MaxMemory, MinMemory)
 	}
 	return "max-memory", nil
 }
@@ -109,23 +109,23 @@ func checkMaxMemory(o *Options, _ *loader) (string, error) {
 func checkMaxSession(o *Options, _ *loader) (string, error) {
 	switch {
 	case o.MaxSession <= 0:
-		return "max-session", errors.New("0 would refuse every session: give at least 1")
+		return "max-session", fmt.Errorf("%s would refuse every session: give 1 to %s, as 256KiB", o.MaxSession, MaxSessionSize)
 	case o.MaxSession > MaxSessionSize:
-		return "max-session", fmt.Errorf("%s is more than nodes can carry: give %s at most", o.MaxSession, MaxSessionSize)
+		return "max-session", fmt.Errorf("%s is more than nodes can carry: give 1 to %s, as 256KiB", o.MaxSession, MaxSessionSize)
 	}
 	return "max-session", nil
 }
 
 func checkAckTimeout(o *Options, _ *loader) (string, error) {
 	if o.AckTimeout <= 0 || o.AckTimeout > maxAckTimeout {
-		return "ack-timeout", fmt.Errorf("%s is out of range: give more than 0 and %s at most; --ack 0 waits for nobody", o.AckTimeout, maxAckTimeout)
+		return "ack-timeout", fmt.Errorf("%s is out of range: give more than 0 and %s at most, as 50ms; --ack 0 waits for nobody", o.AckTimeout, maxAckTimeout)
 	}
 	return "ack-timeout", nil
 }
 
 func checkLogoutHold(o *Options, _ *loader) (string, error) {
 	if o.LogoutHold > maxLogoutHold {
-		return "logout-hold", fmt.Errorf("%s is too long: give %s at most", o.LogoutHold, maxLogoutHold)
+		return "logout-hold", fmt.Errorf("%s is too long: give 0 to %s, as 60s", o.LogoutHold, maxLogoutHold)
 	}
 	return "logout-hold", nil
 }

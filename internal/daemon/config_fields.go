@@ -65,8 +65,8 @@ func (f field) isList() bool { return f.typ.Kind() == reflect.Slice }
 
 // check reads texts as the field's value and says what is wrong with them.
 func (f field) check(texts []string) error {
-	if f.isList() && len(texts) == 0 && f.tag.Get("empty") != "ok" {
-		return fmt.Errorf("an empty list: leave it out for the default, or write \"off\"")
+	if f.isList() && len(texts) == 0 {
+		return f.checkEmpty()
 	}
 	if !f.isList() && len(texts) != 1 {
 		return fmt.Errorf("a list, where one value is wanted")
@@ -77,6 +77,17 @@ func (f field) check(texts []string) error {
 		}
 	}
 	return nil
+}
+
+// checkEmpty says what is wrong with a value that is nothing, if anything is.
+func (f field) checkEmpty() error {
+	switch {
+	case f.tag.Get("empty") == "ok":
+		return nil
+	case f.isList():
+		return fmt.Errorf("an empty list: leave it out for the default, or write \"off\"")
+	}
+	return fmt.Errorf("an empty value: give %s, or leave the option out for the default (%s)", f.tag.Get("placeholder"), f.tag.Get("shown"))
 }
 
 // parse reads one text as the field's value, or as one of its values where it is a list.
@@ -92,10 +103,13 @@ func (f field) parse(text string) (reflect.Value, error) {
 	if t.Kind() == reflect.Bool {
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return v.Elem(), fmt.Errorf("%q is neither true nor false", text)
+			return v.Elem(), fmt.Errorf("%q is neither true nor false: write one of the two", text)
 		}
 		v.Elem().SetBool(b)
 		return v.Elem(), nil
+	}
+	if text == "" {
+		return v.Elem(), f.checkEmpty()
 	}
 	v.Elem().SetString(text)
 	return v.Elem(), nil

@@ -3,6 +3,8 @@ package daemon
 import (
 	"cmp"
 	"fmt"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,8 +70,11 @@ func flagError(err error, trace *kong.Context) error {
 	if rest, found := strings.CutPrefix(text, "expected "); found {
 		return fmt.Errorf("half a command: it goes on with %s", rest)
 	}
-	if name, rest, found := strings.Cut(text, ": expected value value but got "); found {
-		return fmt.Errorf("%s: it wants a value%s", name, gotInstead(rest))
+	if m := wantsValue.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s: it wants a value%s: give %[1]s %[3]s", m[1], gotInstead(m[2]), placeholder(m[1]))
+	}
+	if m := wantsBool.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s: %s is neither true nor false: give %[1]s alone, or leave it out", m[1], m[2])
 	}
 	if rest, found := strings.CutPrefix(text, "missing flags: "); found {
 		return fmt.Errorf("missing flag %s", rest)
@@ -77,9 +82,47 @@ func flagError(err error, trace *kong.Context) error {
 	return err
 }
 
+// How kong says that a value is missing, or is not what a switch takes.
+var (
+	wantsValue = regexp.MustCompile(`^(--[a-z-]+): (?:expected \w+ value but got (.*)|missing value.*)$`)
+	wantsBool  = regexp.MustCompile(`^(--[a-z-]+): bool value must be .* but got (.*)$`)
+)
+
+func placeholder(flag string) string {
+	if f, known := fieldNamed(strings.TrimPrefix(flag, "--")); known {
+		return f.tag.Get("placeholder")
+	}
+	return "VALUE"
+}
+
+// joinNumbers writes "--ack -1" as "--ack=-1": kong would take -1 for a flag, and the option itself says what is wrong with it.
+func joinNumbers(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		if i+1 < len(args) && negative.MatchString(args[i+1]) && takesValue(args[i]) {
+			out = append(out, args[i]+"="+args[i+1])
+			i++
+			continue
+		}
+		out = append(out, args[i])
+	}
+	return out
+}
+
+var negative = regexp.MustCompile(`^-\.?[0-9]`)
+
+// takesValue tells a flag whose value is the next argument from a switch, and from one that has its value.
+func takesValue(arg string) bool {
+	name, isFlag := strings.CutPrefix(arg, "--")
+	if f, known := fieldNamed(name); known {
+		return f.typ.Kind() != reflect.Bool
+	}
+	return isFlag && (name == "members" || name == "timeout")
+}
+
 // gotInstead names the flag that stood where a value was wanted; kong writes it quoted, or EOL at the end.
 func gotInstead(rest string) string {
-	if quoted, _, _ := strings.Cut(rest, " "); quoted != `"EOL"` {
+	if quoted, _, _ := strings.Cut(rest, " "); quoted != "" && quoted != `"EOL"` {
 		return ", and " + strings.Trim(quoted, `"`) + " follows"
 	}
 	return ""

@@ -54,6 +54,7 @@ func (l *loader) load(args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	args = joinNumbers(args)
 	trace, err := kong.Trace(l.parser, args)
 	if err != nil {
 		return err
@@ -177,13 +178,25 @@ func (l *loader) complete() error {
 	if o.MaxMemory == 0 && l.cli.Origins["max-memory"] == "" {
 		o.MaxMemory = max(MinMemory, Size(hostmem.Of(l.host.ReadFile)/4>>20<<20))
 	}
-	var problems []error
+	problems := l.emptyOptions(o)
 	for _, check := range optionChecks {
 		if name, err := check(o, l); err != nil {
 			problems = append(problems, fmt.Errorf("%s%w", l.at(name), err))
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// emptyOptions finds what was set to nothing on the command line; the other places are checked as they are read.
+func (l *loader) emptyOptions(o *Options) (problems []error) {
+	for _, f := range fields {
+		if l.cli.Origins[f.name] != "" && len(f.texts(o)) == 0 {
+			if err := f.checkEmpty(); err != nil {
+				problems = append(problems, fmt.Errorf("%s%w", l.at(f.name), err))
+			}
+		}
+	}
+	return problems
 }
 
 // at says where an option was set, for the front of a message.

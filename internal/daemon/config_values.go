@@ -120,15 +120,15 @@ func (n *ClusterName) UnmarshalText(text []byte) error {
 func checkName(s string) error {
 	switch {
 	case s == "":
-		return errors.New("an empty name: use 1 to 64 letters, digits, dots, dashes and underscores")
+		return errors.New("an empty name: use 1 to 64 letters, digits, dots, dashes and underscores, as web1")
 	case len(s) > MaxNameLen:
-		return fmt.Errorf("a name of %d characters: use 64 at most", len(s))
+		return fmt.Errorf("%q… has %d characters: use 64 at most, as web1", s[:16], len(s))
 	case s == "." || s == "..":
-		return fmt.Errorf("%q cannot be a name: it names a folder", s)
+		return fmt.Errorf("%q cannot be a name, since it names a folder: use one like web1", s)
 	}
 	for _, r := range s {
 		if !nameRune(r) {
-			return fmt.Errorf("%q holds %q: a name has letters, digits, dots, dashes and underscores only", s, r)
+			return fmt.Errorf("%q holds %q: use letters, digits, dots, dashes and underscores only, as web1", s, r)
 		}
 	}
 	return nil
@@ -142,7 +142,7 @@ func nameRune(r rune) bool {
 func (p *Port) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 16)
 	if err != nil || n == 0 {
-		return fmt.Errorf("%q is not a port: use a number from 1 to 65535", text)
+		return fmt.Errorf("%q is not a port: use a number from 1 to 65535, as 4000", text)
 	}
 	*p = Port(n)
 	return nil
@@ -152,7 +152,7 @@ func (p *Port) UnmarshalText(text []byte) error {
 func (h *HopLimit) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 8)
 	if err != nil {
-		return fmt.Errorf("%q is not a hop limit: use a number from 0 to 255", text)
+		return fmt.Errorf("%q is not a hop limit: use a number from 0 to 255, as 1", text)
 	}
 	*h = HopLimit(n)
 	return nil
@@ -166,7 +166,7 @@ func (a *Ack) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > MaxAck {
-		return fmt.Errorf("%q is not a number of peers: use 0 to %d, or all", text, MaxAck)
+		return fmt.Errorf("%q is not a number of peers: use 0 to %d, as 1, or all", text, MaxAck)
 	}
 	*a = Ack(n)
 	return nil

@@ -67,9 +67,9 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	switch {
 	case strings.HasPrefix(s, "-") || total < 0:
-		return 0, fmt.Errorf("%q is negative", s)
+		return 0, fmt.Errorf("%q is negative: use 0 to %s, as 30s or 12h", s, Duration(MaxDuration))
 	case total > MaxDuration:
-		return 0, fmt.Errorf("%q is more than %s", s, Duration(MaxDuration))
+		return 0, tooLong(s)
 	}
 	return total, nil
 }
@@ -88,9 +88,13 @@ func cutDays(s string) (time.Duration, string, error) {
 		return 0, "", badDuration(s)
 	}
 	if math.Abs(n) > float64(MaxDuration/day) {
-		return 0, "", fmt.Errorf("%q is more than %s", s, Duration(MaxDuration))
+		return 0, "", tooLong(s)
 	}
 	return time.Duration(n * float64(day)), rest, nil
+}
+
+func tooLong(s string) error {
+	return fmt.Errorf("%q is too long: use %s at most, as 30s or 12h", s, Duration(MaxDuration))
 }
 
 func badDuration(s string) error {
@@ -124,9 +128,9 @@ func (z *Size) UnmarshalText(text []byte) error {
 	}
 	switch bytes := n * float64(unit); {
 	case n < 0:
-		return fmt.Errorf("%q is negative", s)
+		return fmt.Errorf("%q is negative: write it as 512MiB, 1GB or a number of bytes", s)
 	case bytes > float64(MaxSize):
-		return fmt.Errorf("%q is more than %s", s, MaxSize)
+		return fmt.Errorf("%q is too much: use %s at most, as 512MiB or 1GB", s, MaxSize)
 	default:
 		*z = Size(bytes)
 	}

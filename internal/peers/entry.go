@@ -66,12 +66,12 @@ func bareAddr(text string) (netip.Addr, bool) {
 func entryOf(text string, addr netip.Addr, port uint16) (Entry, error) {
 	addr = addr.Unmap().WithZone("")
 	if addr.IsMulticast() || addr.IsUnspecified() {
-		return Entry{}, fmt.Errorf("%q is not the address of one host: name each node by its own, or all by one DNS name", text)
+		return Entry{}, fmt.Errorf("%q is not the address of one host: give each node's own, as 10.0.1.4, or a DNS name that stands for all", text)
 	}
 	return Entry{addr: addr, port: port}, nil
 }
 
-// isName takes what resolvers do: letters, digits, hyphens and underscores between dots. One that looks like an address is
+// isName takes what resolvers do: letters, digits, hyphens (none in front) and underscores between dots. One that looks like an address is
 // none, since it is one written wrongly.
 func isName(s string) bool {
 	if s == "" || len(s) > maxName {
@@ -79,7 +79,7 @@ func isName(s string) bool {
 	}
 	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
 	for _, label := range labels {
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInName) {
+		if label == "" || label[0] == '-' || len(label) > 63 || strings.ContainsFunc(label, notInName) {
 			return false
 		}
 	}
