@@ -49,7 +49,8 @@
 //  10. A touch stays local when its due is within the winning promise and the winning register belongs to the birth it goes to.
 //  11. A repair is the holder's whole state of the key, or nothing, and covers every dot of that key which the holder covers,
 //     not only the one asked for. (Else an effect comes along without its dot, and when its origin dies nobody asks for the
-//     dot: equal intervals, different values.)
+//     dot: equal intervals, different values.) What is built covers the dots
+//     asked for alone, and has the fingerprints compared: Params.Heals.
 //  12. A snapshot claims the donor's intervals as of its start.
 //
 // Forgetting, judged on the merged result by the node's HLC.

@@ -54,6 +54,7 @@ type Params struct {
 	Life          int16 // the absolute lifetime, or what stands for one where none is set
 	Pulls         bool  // a node may pull at any time, and nothing is on its way for longer than Life
 	NoLife        bool  // births have no absolute lifetime of their own: nothing caps a touch
+	Heals         bool  // equal intervals need not be equal states: the comparison of fingerprints is part of convergence
 	Tick          int16 // how much time one tick is; 0: 1
 	Clock         [maxNodes]int16
 }
