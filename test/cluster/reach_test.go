@@ -25,6 +25,8 @@ var reachability = []struct {
 	{"one host that hears no multicast gets copies", oneDeafHost},
 	{"nodes without multicast find each other by a name whose answers change", byName},
 	{"one configured peer is enough", byOnePeer},
+	{"two that cannot talk to each other converge through the third", chain},
+	{"a cut in one direction is named, and what is written arrives", oneWay},
 }
 
 func TestReachabilityInNamespaces(t *testing.T) {
@@ -170,4 +172,68 @@ func byOnePeer(b *testbed, n bridge) {
 	nodes := b.start(list...)
 	b.acknowledged(nodes, "all")
 	b.noDeaths(nodes)
+}
+
+// Two of three are cut from each other, and each talks with the third: nobody is dead, each says whom it does not hear, and all
+// that is written arrives by way of the third.
+func chain(b *testbed, n bridge) {
+	nodes := b.hosts(3)
+	b.acknowledged(nodes, "before")
+	n.net.Block(0, 2)
+	n.net.Block(2, 0)
+	throughOthers(b, nodes, "chain")
+	for _, pair := range [][2]int{{0, 2}, {2, 0}} {
+		m, other := nodes[pair[0]], nodes[pair[1]]
+		b.eventually(m.name+" tells that it does not hear "+other.name, func() bool { return m.toldOf(engine.EventUnheard, other.name) == 1 })
+		if told := nodes[1].toldOf(engine.EventUnheard, other.name); told > 0 {
+			b.Errorf("the one in the middle told %d times that it does not hear %s", told, other.name)
+		}
+	}
+	throughOthers(b, nodes, "while it lasts")
+	b.healed(n, nodes)
+}
+
+// One of three does not hear another, who hears it.
+func oneWay(b *testbed, n bridge) {
+	nodes := b.hosts(3)
+	b.acknowledged(nodes, "before")
+	n.net.Block(0, 2)
+	throughOthers(b, nodes, "one way")
+	b.eventually("a tells that it does not hear c", func() bool { return nodes[0].toldOf(engine.EventUnheard, "c") == 1 })
+	throughOthers(b, nodes, "while it lasts")
+	b.healed(n, nodes)
+}
+
+// throughOthers writes on every node, updates and ends what others wrote, and wants it on all others within seconds.
+func throughOthers(b *testbed, nodes []*member, round string) {
+	b.Helper()
+	for i, m := range nodes {
+		name := fmt.Sprint(round, " of ", m.name)
+		m.put(name, "made")
+		b.allRead(nodes, name, "made")
+		next := nodes[(i+1)%len(nodes)]
+		next.put(name, "changed")
+		b.allRead(nodes, name, "changed")
+		nodes[(i+2)%len(nodes)].destroy(name)
+		b.allMiss(nodes, name)
+	}
+}
+
+// healed ends the cuts: who was not heard is heard, nobody was ever taken for dead, and all tables are alike.
+func (b *testbed) healed(n bridge, nodes []*member) {
+	b.Helper()
+	for i := range nodes {
+		n.net.Unblock(i)
+	}
+	for _, m := range nodes {
+		for _, other := range nodes {
+			b.eventually(m.name+" hears "+other.name, func() bool {
+				return m.toldOf(engine.EventUnheard, other.name) == m.toldOf(engine.EventHeard, other.name)
+			})
+		}
+	}
+	b.acknowledged(nodes, "healed")
+	b.sameTables(nodes, patience)
+	b.noDeaths(nodes)
+	noDivergence(b, nodes)
 }
