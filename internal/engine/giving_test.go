@@ -188,6 +188,25 @@ func TestAJoinerWhoseOnlyDonorIsGoneSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A donor that goes before it has offered anything was heard of: its greeting told of sessions.
+func TestAJoinerWhoseOnlyDonorWasGoneBeforeItsOfferSaysSo(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(2 * time.Second)
+	for i := range 100 {
+		b.put(0, fmt.Sprint("s", i), "1")
+	}
+	b.run(2 * time.Second)
+	joiner := b.joinerOf(0)
+	b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+	b.noStreams = true
+	b.breakOff(joiner)
+	b.run(10 * time.Second)
+	lost := b.nodes[joiner].m.Incomplete(b.now)
+	if b.nodes[joiner].m.State() != wire.Synced || b.told(joiner, EventIncomplete) != 1 || lost.Sessions < 100 || lost.Changes < 100 {
+		t.Errorf("it is %v, told %d times, of %+v", b.nodes[joiner].m.State(), b.told(joiner, EventIncomplete), lost)
+	}
+}
+
 // A donor that is silent, and may come back, is waited for until it is taken for dead.
 func TestAJoinerWaitsForADonorThatIsMerelySilent(t *testing.T) {
 	b, joiner := stranded(t, func(b *bench) {

@@ -92,6 +92,7 @@ func (m *Machine) pollJoin() {
 // goAlone makes a node synced that nobody can give anything, unless who may is merely silent, or has not said yet whether it can.
 func (m *Machine) goAlone() {
 	j := &m.join
+	m.noteHeard()
 	if m.mayComeBack() {
 		j.retryAt = m.now.Add(fetchRetryMin)
 		return

@@ -57,6 +57,33 @@ func (m *Machine) noteOffer(p *peer, offer []wire.Vector) {
 	}
 }
 
+// noteHeard counts what a donor that went before it could offer anything had announced: nobody who knows that there are sessions
+// takes none for all.
+func (m *Machine) noteHeard() {
+	var donor *peer
+	for _, p := range m.members.list {
+		if (p.said == wire.Synced || p.said == wire.Leaving) && p.sessions > 0 && (donor == nil || p.sessions > donor.sessions) {
+			donor = p
+		}
+	}
+	if donor == nil {
+		return
+	}
+	w := &m.owed
+	if w.offered == nil {
+		*w = owed{offered: make(map[record.Ref]*dots.Set), donor: m.describe(donor), sessions: donor.sessions}
+	}
+	for _, o := range m.known {
+		if o == nil || o.ref == m.self || o.missing() == 0 {
+			continue
+		}
+		if w.offered[o.ref] == nil {
+			w.offered[o.ref] = new(dots.Set)
+		}
+		w.offered[o.ref].AddRange(1, o.announced)
+	}
+}
+
 // noteBroken remembers how much was still to come from the donor of a transfer that broke off. Records come in the order of
 // their hashes, so the cursor tells the share.
 func (m *Machine) noteBroken(f *fetch) {
