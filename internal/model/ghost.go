@@ -311,6 +311,9 @@ func (w *World) checkConverged(c *State) error {
 			w.heal(c, n, (n+1)%w.Nodes)
 		}
 	}
+	if w.Heals { // an end that this brought to light is a change as any other
+		w.converge(c, 0)
+	}
 	if !w.equal(c) {
 		return fmt.Errorf("all repaired and healed, yet %s", w.keys(c))
 	}
