@@ -1,20 +1,30 @@
 package engine
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
+// statedPerOrigin is what docs/ARCHITECTURE.md says that a run of the past costs, which max-memory does not count.
+const statedPerOrigin = 512
+
 func TestTheLatestOriginsAreKept(t *testing.T) {
 	m, _ := aged()
 	m.known, m.runs = nil, 0
+	before := heapInUse()
 	started := func(n int) record.Ref {
 		return m.origins.Intern(originAt(m.now.Add(time.Duration(n) * time.Millisecond)))
 	}
 	for n := range maxOrigins {
 		m.origin(started(n)).held.Add(1)
+	}
+	if each := (heapInUse() - before) / maxOrigins; each > statedPerOrigin || each < 64 {
+		t.Errorf("a run of the past takes %d bytes, want %d at most", each, statedPerOrigin)
+	} else {
+		t.Logf("%d bytes for each run", each)
 	}
 	m.origin(started(maxOrigins + 7)).held.Add(1)
 	if m.runs != maxOrigins || m.lookup(started(0)) != nil || m.lookup(started(1)) == nil || m.count.OriginsForgotten != 1 {
@@ -28,4 +38,12 @@ func TestTheLatestOriginsAreKept(t *testing.T) {
 	if m.lookup(started(maxOrigins+7)) == nil {
 		t.Error("the latest is gone")
 	}
+}
+
+func heapInUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -257,3 +257,34 @@ func TestAnotherIncarnationGoesOnWithTheSameDots(t *testing.T) {
 		t.Error("a change after it is the old run's")
 	}
 }
+
+// What the log of each live node costs, which max-memory does not count: docs/ARCHITECTURE.md states it.
+func TestTheLogOfANodeStaysWithinWhatIsStated(t *testing.T) {
+	const nodes = 5
+	for _, c := range []struct{ name, most int }{{32, 0.75 * (1 << 20)}, {record.MaxName, 5.5 * (1 << 20)}} {
+		t.Run(fmt.Sprintf("names of %d bytes", c.name), func(t *testing.T) {
+			n := newNode(t, 1)
+			before := heapInUse()
+			for i := range nodes {
+				ref := n.cfg.Origins.Intern(originNo(i + 2))
+				for seq := uint64(1); seq <= 2*LogSize; seq++ { // each slot is taken twice
+					n.Note(ref, seq, key(fmt.Sprintf("%0*d", c.name, seq)))
+				}
+			}
+			each := (heapInUse() - before) / nodes
+			t.Logf("%d bytes for each of %d nodes", each, nodes)
+			if each > c.most || each < LogSize*c.name {
+				t.Errorf("the log of a node takes %d bytes, want %d at most, and the names at least", each, c.most)
+			}
+			runtime.KeepAlive(n)
+		})
+	}
+}
+
+func heapInUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
