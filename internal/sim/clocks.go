@@ -93,12 +93,17 @@ func (n *Node) forgetMillis() int64 {
 	return min(n.clusterMillis(), late)
 }
 
-// lateMillis is the time up to which nothing need be held any more: by the others, too, where this node may go by a clock that is behind.
+// lateMillis is the time up to which nothing need be held any more. Where this node may go by a clock that is behind, the others may have
+// forgotten by theirs.
 func (n *Node) lateMillis() int64 {
+	late, far := n.clusterMillis(), false
 	for _, m := range n.world.ours() {
-		if m.strange() {
-			return max(n.clusterMillis(), n.world.trueMillis())
+		far = far || m.strange()
+	}
+	for _, m := range n.world.ours() {
+		if far && m.up {
+			late = max(late, n.world.trueMillis(), m.forgetMillis())
 		}
 	}
-	return n.clusterMillis()
+	return late
 }
