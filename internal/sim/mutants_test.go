@@ -101,8 +101,6 @@ var mutants = []mutant{
 		"case !s.steady():", "case s.mono < 0:"},
 	{"a node that has just started trusts its clock", "keeper/keeper.go",
 		"k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told", "k.blind = false"},
-	{"nobody but members is asked for the time", "keeper/keeper.go",
-		"said.joiners, said.behind = true, max(said.behind, -m.Offset)", "_ = m"},
 	{"a tombstone's last until counts, not its latest", "record/merge.go",
 		"t.Until = max(t.Until, in.Until)", "t.Until = in.Until"},
 	{"what the sender lacks is over, however young", "engine/absence.go",
@@ -169,7 +167,6 @@ var tight = []string{
 var rare = map[string]situation{
 	"others' records are taken without limit":       flood,
 	"a node that has just started trusts its clock": farStart,
-	"nobody but members is asked for the time":      farStart,
 	"what the sender lacks is over, however young":  rejoin,
 	"what ended here long ago is taken again":       apart,
 }
