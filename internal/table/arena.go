@@ -10,8 +10,8 @@ import (
 
 // Packed entries lie side by side in pages, since the allocator's own places for them would take a tenth more. A page
 // is only ever added to: what is superseded in it stays until the page is given up, because somebody may be reading it.
-// When too little of a page is in use, what is in use moves to another, and the collector takes the page as soon as no
-// reader holds anything of it (ADR 0015).
+// When too much of an arena is superseded, what is in use of its emptiest page moves to another, and the collector takes
+// the page as soon as no reader holds anything of it (ADR 0015).
 const (
 	arenaBits = 4
 	arenaSize = 1 << arenaBits
@@ -19,24 +19,35 @@ const (
 	pageMax   = 32 << 10 // up to this
 	maxPaged  = 4 << 10  // a larger entry lies by itself
 	grain     = 8        // entries are aligned to it
-	sparse    = 70       // percent; a page of which less is in use is given up
+
+	// Percent of an arena that may be superseded: while there is writing, each byte more that is allowed saves copies; the
+	// sweeper tidies up behind it.
+	slackWriting = 25
+	slackAtRest  = 12
+
+	levels      = 8    // pages are sorted by how many eighths of them are in use
+	tidyEmptied = 1024 // pages that one Sweep empties at most
 )
 
 // arena is the pages of a share of the buckets. Its lock is the only one that is taken under a bucket's.
 type arena struct {
 	mu      sync.Mutex
 	open    *page
-	given   []*page      // sparse ones, still to be emptied
-	pending atomic.Int32 // how many those are
-	_       [24]byte     // an arena has a cache line
+	total   int                 // bytes that were given out of closed pages of which something is in use
+	dead    int                 // of those, superseded
+	closed  [levels - 1][]*page // those pages, by how much of each is in use, but the fullest
+	pending atomic.Bool         // more is superseded than writers leave
+	_       [52]byte            // an arena has whole cache lines
 }
 
 // page is the head of a page. Guarded by its arena's lock; once the page is not open any more, size and used are fixed.
 type page struct {
 	size  uint32
 	used  uint32
-	live  uint32 // bytes of entries in use
-	given bool
+	index uint32 // in its level's list
+	live  uint16 // bytes of entries in use
+	level int8   // the eighths that are in use, less one; levels: it is not counted
+	given bool   // being emptied, or empty
 }
 
 const pageHead = int(unsafe.Sizeof(page{}))
@@ -66,7 +77,7 @@ func (a *arena) reserve(n int) (b []byte, place uint16) {
 	p := a.open
 	at := int(p.used)
 	p.used += uint32(n)
-	p.live += uint32(n)
+	p.live += uint16(n)
 	return p.bytes(at, n), uint16(at / grain)
 }
 
@@ -76,14 +87,21 @@ func (a *arena) turn(n int) {
 	if was := a.open; was != nil {
 		size = min(2*int(was.size), pageMax)
 		a.open = nil
-		a.judge(was)
+		a.close(was)
 	}
 	for size < n+pageHead {
 		size *= 2
 	}
 	b := make([]byte, size)
 	a.open = (*page)(unsafe.Pointer(unsafe.SliceData(b)))
-	a.open.size, a.open.used = uint32(size), uint32(pageHead)
+	*a.open = page{size: uint32(size), used: uint32(pageHead), level: levels}
+}
+
+// close counts a page that nothing is added to any more.
+func (a *arena) close(pg *page) {
+	a.total += int(pg.used)
+	a.dead += int(pg.used) - int(pg.live)
+	a.sort(pg)
 }
 
 func (p *page) bytes(at, n int) []byte {
@@ -95,56 +113,94 @@ func (a *arena) free(p *packed, n int) {
 	if p.place == 0 {
 		return
 	}
+	n = roundUp(n)
 	a.mu.Lock()
 	pg := p.page()
-	pg.live -= uint32(roundUp(n))
-	a.judge(pg)
+	pg.live -= uint16(n)
+	if pg != a.open && !pg.given {
+		a.dead += n
+		a.sort(pg)
+	}
 	a.mu.Unlock()
 }
 
-// judge gives up a page of which little is in use. One of which nothing is needs no more than that.
-func (a *arena) judge(pg *page) {
-	if pg == a.open || pg.given || pg.live == 0 || int(pg.live)*100 >= int(pg.size)*sparse {
+// sort lists a closed page by how much of it is in use. One of which nothing is needs no more than to be forgotten.
+func (a *arena) sort(pg *page) {
+	if pg.live == 0 {
+		a.give(pg)
+	} else if level := int8((uint64(pg.live)*levels - 1) / uint64(pg.used)); level != pg.level {
+		a.unlist(pg)
+		pg.level = level
+		if level < levels-1 {
+			pg.index = uint32(len(a.closed[level]))
+			a.closed[level] = append(a.closed[level], pg)
+		}
+	}
+	a.pending.Store(a.over(slackWriting))
+}
+
+// unlist takes a page out of its level.
+func (a *arena) unlist(pg *page) {
+	if pg.level >= levels-1 {
 		return
 	}
-	pg.given = true
-	a.given = append(a.given, pg)
-	a.pending.Add(1)
+	list := a.closed[pg.level]
+	last := list[len(list)-1]
+	list[pg.index], last.index = last, pg.index
+	list[len(list)-1] = nil
+	a.closed[pg.level] = list[:len(list)-1]
 }
 
-func (a *arena) take() *page {
+// give stops counting a page.
+func (a *arena) give(pg *page) {
+	a.unlist(pg)
+	pg.level, pg.given = levels, true
+	a.total -= int(pg.used)
+	a.dead -= int(pg.used) - int(pg.live)
+}
+
+// over reports whether more than so many percent are superseded.
+func (a *arena) over(percent int) bool { return a.dead*100 > a.total*percent }
+
+// take gives up the emptiest page if more than so many percent are superseded, and none is too full to be worth it.
+func (a *arena) take(slack int) *page {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	last := len(a.given) - 1
-	if last < 0 {
+	if !a.over(slack) {
 		return nil
 	}
-	pg := a.given[last]
-	a.given[last] = nil
-	a.given = a.given[:last]
-	a.pending.Add(-1)
-	return pg
+	for _, list := range a.closed {
+		if n := len(list); n > 0 {
+			pg := list[n-1]
+			a.give(pg)
+			a.pending.Store(a.over(slackWriting))
+			return pg
+		}
+	}
+	return nil
 }
 
-// tidy empties a page of the hash's arena if one waits for it.
+// tidy empties a page of the hash's arena if too much of it is superseded.
 func (t *Table) tidy(hash uint64) {
-	if a := t.arena(hash); a.pending.Load() > 0 {
-		t.compact(a)
+	if a := t.arena(hash); a.pending.Load() {
+		t.compact(a, slackWriting)
 	}
 }
 
-// tidyAll empties all pages that wait for it.
+// tidyAll empties pages as long as it is worth it, and no more than one Sweep may.
 func (t *Table) tidyAll() {
+	budget := tidyEmptied
 	for i := range t.arenas {
-		for t.arenas[i].pending.Load() > 0 && t.compact(&t.arenas[i]) {
+		for budget > 0 && t.compact(&t.arenas[i], slackAtRest) {
+			budget--
 		}
 	}
 }
 
-// compact empties one page that was given up, if there is any. Called without locks: every write that leaves a sparse
-// page behind empties one, so that they do not pile up.
-func (t *Table) compact(a *arena) bool {
-	pg := a.take()
+// compact empties one page if more than slack percent are superseded. Called without locks: every write that finds too
+// much superseded empties a page, so that it does not grow.
+func (t *Table) compact(a *arena, slack int) bool {
+	pg := a.take(slack)
 	if pg == nil {
 		return false
 	}
@@ -160,13 +216,16 @@ func (t *Table) compact(a *arena) bool {
 
 // move puts an entry elsewhere, if it is still in use.
 func (t *Table) move(a *arena, p *packed, n int) {
-	k := record.Key{DB: p.db(), Name: p.text(p.nameAt(), int(p.name))}
+	k := record.Key{DB: p.db(), Name: p.text(packedSize, int(p.name))}
 	h := t.hash(k)
 	b := t.bucket(h)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := b.locate(h, k)
-	if i < 0 || b.slots[i].e != p {
+	i := b.seek(h)
+	for i < len(b.slots) && b.slots[i].hash == h && b.slots[i].e != p {
+		i++
+	}
+	if i >= len(b.slots) || b.slots[i].e != p {
 		return
 	}
 	a.mu.Lock()

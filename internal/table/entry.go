@@ -165,13 +165,13 @@ func (t *Table) read(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
 	d := record.Deadline{Due: p.due, Promise: p.due}
 	value, typ, owner := id, uint8(0), 0
 	if p.flags&(readPlain|hasLabel) != readPlain {
-		r := reader{p.bytes(packedSize, int(p.meta))}
+		r := p.registers()
 		value, typ, owner = r.shown(p.flags, id, &d)
 	}
 	if d.Hidden(at, t.skewAt(now, at)) {
 		return false
 	}
-	place := p.nameAt() + int(p.name)
+	place := p.ownerAt()
 	v.Owner, v.Value = p.text(place, owner), p.bytes(place+owner, int(p.value))
 	v.Type, v.Version, v.Birth, v.Due = typ, value, id, d.Due
 	if v.Due != 0 && p.mode&modeTouched != 0 {

@@ -11,11 +11,12 @@ import (
 // packed is an entry as it lies in memory: one piece without pointers, so that the collector neither looks into it nor
 // at more than one object for each session (ADR 0015).
 //
-//	packed | meta | touch | name | owner | value | more
+//	packed | name | meta | touch | owner | value | more
 //
 // meta are the first birth's registers, as far as they say something of their own, and the tombstone; touch is room for
 // a local touch, there where one was made or it costs nothing; more are further births. Name, owner and values never
-// change, readers share them: a change makes a new piece. Only print, mode and the touch are written in place, under the
+// change, readers share them: a change makes a new piece. The name's place is the same in all, so that who compares it need not wait
+// for the head. Only print, mode and the touch are written in place, under the
 // bucket's lock.
 type packed struct {
 	print uint64    // fingerprint of the state, as added to the bucket's sum
@@ -130,12 +131,10 @@ func (e *entry) size(meta []byte) int {
 func (e *entry) fill(b []byte, h *packed, meta []byte) {
 	p := (*packed)(unsafe.Pointer(unsafe.SliceData(b)))
 	*p = *h
-	b = append(b, meta...)
+	b = append(append(b, e.name...), meta...)
 	if h.flags&hasRoom != 0 {
 		b = b[:len(b)+touchSize]
 	}
-	at := len(b)
-	b = append(b, e.name...)
 	if h.flags&hasBirth != 0 {
 		v := &e.state.Births[0].Value
 		b = append(append(b, v.Owner...), v.Bytes...)
@@ -143,7 +142,7 @@ func (e *entry) fill(b []byte, h *packed, meta []byte) {
 	if h.flags&hasMore != 0 {
 		appendMore(b, e.state.Births[1:]) // within b's capacity
 	}
-	e.packed, e.name = p, p.text(at, len(e.name))
+	e.packed, e.name = p, p.text(packedSize, len(e.name))
 }
 
 // unpack reads p into e, whose names and values lie in p.
@@ -152,10 +151,9 @@ func (p *packed) unpack(e *entry) {
 	e.class, e.unknown = class(p.mode&classMask), p.mode&modeUnknown != 0
 	e.state = record.State{Births: e.first[:0]}
 	e.touch = nil
-	r := reader{p.bytes(packedSize, int(p.meta))}
-	at := p.nameAt()
-	e.name = p.text(at, int(p.name))
-	at += int(p.name)
+	r := p.registers()
+	e.name = p.text(packedSize, int(p.name))
+	at := p.ownerAt()
 	if p.flags&hasBirth != 0 {
 		e.state.Births = e.first[:1]
 		b := &e.first[0]
@@ -192,9 +190,9 @@ func (p *packed) page() *page {
 
 // size is p's length. It reads nothing that ever changes.
 func (p *packed) size() int {
-	n := p.nameAt() + int(p.name) + int(p.value)
+	n := p.ownerAt() + int(p.value)
 	if p.flags&hasLabel != 0 {
-		r := reader{p.bytes(packedSize, int(p.meta))}
+		r := p.registers()
 		_, _, owner := r.shown(p.flags, record.Version{}, new(record.Deadline))
 		n += owner
 	}
@@ -204,8 +202,13 @@ func (p *packed) size() int {
 	return n
 }
 
-func (p *packed) nameAt() int {
-	at := packedSize + int(p.meta)
+// registers reads the meta.
+func (p *packed) registers() reader { return reader{p.bytes(packedSize+int(p.name), int(p.meta))} }
+
+func (p *packed) touchAt() int { return packedSize + int(p.name) + int(p.meta) }
+
+func (p *packed) ownerAt() int {
+	at := p.touchAt()
 	if p.flags&hasRoom != 0 {
 		at += touchSize
 	}
@@ -229,7 +232,7 @@ func (p *packed) text(at, n int) string {
 
 // is reports whether p is the entry of k.
 func (p *packed) is(k record.Key) bool {
-	return p.db() == k.DB && int(p.name) == len(k.Name) && p.text(p.nameAt(), int(p.name)) == k.Name
+	return p.db() == k.DB && int(p.name) == len(k.Name) && p.text(packedSize, int(p.name)) == k.Name
 }
 
 // setTouch notes a local touch where there is room for it.
@@ -240,7 +243,7 @@ func (p *packed) setTouch(t *touch, s *record.State) {
 			number = i
 		}
 	}
-	b := p.bytes(packedSize+int(p.meta), touchSize)
+	b := p.bytes(p.touchAt(), touchSize)
 	binary.LittleEndian.PutUint64(b, uint64(t.at))
 	binary.LittleEndian.PutUint64(b[8:], uint64(t.due)<<touchShift|uint64(number))
 	p.mode |= modeTouched
@@ -252,7 +255,7 @@ func (p *packed) touch(births []record.Birth) touch {
 }
 
 func (p *packed) rawTouch() (at hlc.Stamp, due int64, number int) {
-	b := p.bytes(packedSize+int(p.meta), touchSize)
+	b := p.bytes(p.touchAt(), touchSize)
 	word := binary.LittleEndian.Uint64(b[8:])
 	return hlc.Stamp(binary.LittleEndian.Uint64(b)), int64(word >> touchShift), int(word & (1<<touchShift - 1))
 }
