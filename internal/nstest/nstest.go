@@ -33,6 +33,7 @@ type Net struct {
 type rules struct {
 	lossPerMille int
 	noMulticast  bool
+	noUnicast    bool
 	blocked      map[int]bool
 }
 
@@ -240,6 +241,14 @@ func (n *Net) Multicast(i int, passes bool) {
 	n.apply(i)
 }
 
+// Unicast shuts host i to unicast, as its firewall may, or ends that: every UDP datagram for one host is dropped as it comes in, and every
+// TCP connection; multicast passes.
+func (n *Net) Unicast(i int, passes bool) {
+	n.t.Helper()
+	n.rules[i].noUnicast = !passes
+	n.apply(i)
+}
+
 // Block makes host i deaf to the given hosts, on every protocol, in addition to those blocked before. One way only.
 func (n *Net) Block(i int, from ...int) {
 	n.t.Helper()
@@ -299,6 +308,9 @@ func (n *Net) apply(i int) {
 	}
 	if n.rules[i].noMulticast {
 		s.WriteString("ip daddr 224.0.0.0/4 drop\nmeta l4proto udp ip6 daddr ff00::/8 drop\n")
+	}
+	if n.rules[i].noUnicast { // of others: a host speaks to itself over lo
+		s.WriteString("iifname eth0 meta pkttype host meta l4proto { tcp, udp } drop\n")
 	}
 	for k := range n.hosts {
 		if n.rules[i].blocked[k] {

@@ -130,6 +130,13 @@ func TestLossBlocksAndCables(t *testing.T) {
 		if got := hearsGroup(t, n, 100); got != 100 {
 			t.Errorf("by multicast again: %d of 100 datagrams came", got)
 		}
+		n.Unicast(0, false)
+		check("shut to unicast", 0, 0)
+		if got := hearsGroup(t, n, 100); got != 100 {
+			t.Errorf("shut to unicast: %d of 100 datagrams to the group came", got)
+		}
+		n.Unicast(0, true)
+		check("open to unicast again", 200, 200)
 	})
 }
 

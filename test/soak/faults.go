@@ -162,6 +162,27 @@ func (n *nemesis) noMulticast(ctx context.Context, dice *rand.Rand) bool {
 	return n.cutting(ctx, dice, "no multicast to", nodes, n.top.h.all(), set(false), set(true))
 }
 
+// noUnicast shuts one node, or all, to unicast while multicast passes, as firewalls do.
+func (n *nemesis) noUnicast(ctx context.Context, dice *rand.Rand) bool {
+	release, ok := n.takeNetwork()
+	if !ok {
+		return false
+	}
+	defer release()
+	nodes := dice.Perm(len(n.top.nodes))
+	if dice.IntN(2) == 0 {
+		nodes = nodes[:1]
+	}
+	set := func(passes bool) func(*nstest.Net) {
+		return func(net *nstest.Net) {
+			for _, i := range nodes {
+				net.Unicast(i, passes)
+			}
+		}
+	}
+	return n.cutting(ctx, dice, "no unicast to", nodes, n.top.h.all(), set(false), set(true))
+}
+
 func (n *nemesis) loss(ctx context.Context, dice *rand.Rand) bool {
 	release, ok := n.takeNetwork()
 	if !ok {

@@ -47,6 +47,7 @@ func faults() []fault {
 		{name: "one way", weight: 3, do: (*nemesis).oneWay},
 		{name: "port down", weight: 2, do: (*nemesis).portDown},
 		{name: "multicast only", weight: 3, do: (*nemesis).noMulticast},
+		{name: "unicast shut", weight: 3, do: (*nemesis).noUnicast},
 		{name: "loss", weight: 4, do: (*nemesis).loss},
 		{name: "slow", weight: 3, do: (*nemesis).slow},
 		{name: "garbage", weight: 2, do: (*nemesis).garbage},
