@@ -17,6 +17,7 @@ type admission struct {
 	strangers map[record.Origin]*stranger
 	order     []*stranger // oldest first
 	next      time.Time
+	sighted   []*sighting              // in the order of their coming
 	otherKeys map[netip.Addr]time.Time // when last heard
 }
 
@@ -34,10 +35,12 @@ func (m *Machine) takeStranger(f *seal.Opened, in Datagram) {
 	if !in.From.IsValid() {
 		return
 	}
-	switch f.Header.Type {
-	case wire.TypeResponse:
+	if f.Header.Type == wire.TypeResponse {
 		m.takeResponse(f, in)
 		return
+	}
+	m.sight(f, in.From)
+	switch f.Header.Type {
 	case wire.TypeChallenge:
 		if m.answerChallenge(f, in.From) != nil {
 			m.count.DropMalformed++
@@ -92,6 +95,9 @@ func (m *Machine) pollStrangers() {
 			continue
 		}
 		m.count.Challenges++
+		if s.wait > challengeMin {
+			m.showSelf(s.origin)
+		}
 		m.send(wire.TypeChallenge, destination{origin: s.origin, addr: s.addr},
 			m.encoder.AppendChallenge(nil, m.stamp(), &wire.Challenge{Nonce: s.nonce}))
 		s.sendAt = m.now.Add(s.wait)
@@ -99,6 +105,14 @@ func (m *Machine) pollStrangers() {
 		next.add(s.sendAt)
 	}
 	m.admit.next = next.at
+}
+
+// showSelf lets a stranger that calls and does not answer hear this node by multicast: perhaps nothing else arrives there, and then
+// it must not take itself to be alone.
+func (m *Machine) showSelf(o record.Origin) {
+	if m.cfg.Mode != ModeUnicast && slices.ContainsFunc(m.admit.sighted, func(s *sighting) bool { return s.origin == o }) {
+		m.showAlive()
+	}
 }
 
 // answerChallenge returns the nonce, with a challenge of our own to one who is a stranger to us.
@@ -139,6 +153,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 		return
 	}
 	p := m.newPeer(f.Header.Origin, in.From)
+	m.admit.proven(p.origin.Node)
 	m.readClock(p, t.Millis(), false) // a guess: it tells its wall clock later
 	m.table.HoldBack(t.Millis())
 	if r.Challenge != (wire.Nonce{}) {
@@ -147,6 +162,10 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 	}
 	m.announce(m.origin(p.ref), r.High)
 	m.scheduleGreet(p)
+	if r.Challenge != (wire.Nonce{}) { // it hears the greeting only when our answer has made us known there
+		p.greetAt = p.greetAt.Add(greetAfterProof)
+		m.wakeMembers()
+	}
 }
 
 // noteOtherKey tells once of each address whose frames are sealed by a key that is not ours, and again of one that was silent

@@ -29,6 +29,7 @@ const (
 	probeInterval = 200 * time.Millisecond
 	probeHelpers  = 3
 	refuteAgain   = 100 * time.Millisecond
+	refuteTwice   = doubtInFlight + 2*time.Millisecond // after the first heartbeat that refutes, another that cannot have been under way
 
 	watchNext      = 2                      // nodes that each watches
 	watchSettle    = 200 * time.Millisecond // members that come are watched after this while
@@ -50,14 +51,17 @@ const (
 	lossSample = 200 // multicast datagrams that suffice
 	lossLeast  = 10  // fewer say nothing
 
-	joinWait     = time.Second // without a synced greeting: alone
-	helloSteady  = 5 * time.Second
-	greetBusy    = 100 * time.Millisecond // delay of a greeting by one who is not synced
-	challengeMin = 50 * time.Millisecond  // until a challenge is repeated, doubling
-	challengeMax = 5 * time.Second
-	leaveWait    = 2 * time.Second
-	leaveFrames  = 3
-	lossPatience = 3 * time.Second // for what a donor offered and did not give to come from others
+	joinWait        = time.Second // without a synced greeting: alone
+	helloSteady     = 5 * time.Second
+	greetAfterProof = time.Millisecond
+	greetBusy       = 100 * time.Millisecond // delay of a greeting by one who is not synced
+	challengeMin    = 50 * time.Millisecond  // until a challenge is repeated, doubling
+	challengeMax    = 5 * time.Second
+	proofPatience   = 2 * time.Second  // heard for so long without a proof: unicast is shut
+	sightedFor      = 10 * time.Second // silence after which such a node is not spoken of any more
+	leaveWait       = 2 * time.Second
+	leaveFrames     = 3
+	lossPatience    = 3 * time.Second // for what a donor offered and did not give to come from others
 
 	paceInterval = 200 * time.Millisecond
 	paceCut      = 0.7
@@ -99,6 +103,7 @@ var helloAt = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecon
 // Constants of this implementation: limits on memory and work. Each drop beyond one has a counter.
 const (
 	maxStrangers    = 1024      // unproven origins under challenge
+	maxSighted      = 256       // nodes heard and not proven
 	maxPeers        = 1024      // members, dead ones included
 	maxOrigins      = 65_536    // runs of nodes whose intervals are kept, the latest
 	maxSeeds        = 256       // configured addresses

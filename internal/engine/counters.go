@@ -41,6 +41,7 @@ type Counters struct {
 	ClonesFound       uint64 // runs of others under this node's incarnation; it took a new one each time
 	Challenges        uint64
 	ChallengesDenied  uint64 // too many unproven origins
+	SightingsDropped  uint64 // nodes heard and not proven beyond those remembered
 	MembersForgotten  uint64 // the list being full, who was dead for longest, or silent for longest where none is dead
 	RelaysDropped     uint64 // probes made for others whose answer is not passed on any more
 	OtherKeysDropped  uint64 // frames under another key from addresses that found no room in the list

@@ -32,6 +32,7 @@ func (m *Machine) takeDatagram(in Datagram) {
 		return
 	}
 	m.hear(p, in, &opened.Header)
+	m.noteCalled(p, &in, &opened.Header)
 	if err := m.dispatch(p, &opened); err != nil {
 		m.count.DropMalformed++
 	}

@@ -11,7 +11,8 @@ type heart struct {
 	tailAt   time.Time
 	tailWait time.Duration
 	fullAt   time.Time
-	sent     uint64 // multicast datagrams of this incarnation
+	againAt  time.Time // one more full heartbeat, for who doubts that this node lives
+	sent     uint64    // multicast datagrams of this incarnation
 	slices   vectorSlices
 	heardAt  int // where the next slice of who is heard starts
 	h        wire.Heartbeat
@@ -30,6 +31,7 @@ func (h *heart) deadline() time.Time {
 	var d deadline
 	d.add(h.tailAt)
 	d.add(h.fullAt)
+	d.add(h.againAt)
 	return d.at
 }
 
@@ -39,9 +41,15 @@ func (m *Machine) pollHeart() {
 		h.fullAt = m.jitter(steady-steadyJitter, steady+steadyJitter)
 		m.fullBeat()
 		m.tryDeaf()
+		m.pollSighted()
+		m.pollOneWay()
 		m.weighMemory()
 		m.weighOwed()
 		return
+	}
+	if m.due(h.againAt) {
+		h.againAt = time.Time{}
+		m.fullBeat()
 	}
 	if !m.due(h.tailAt) {
 		return
@@ -123,7 +131,8 @@ func (m *Machine) deadDiffer(dead uint64) bool {
 
 func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 	for _, p := range m.members.list {
-		if p.live() {
+		// Of whom nothing arrives, by no road: it is told so by not being named. Where there is multicast, it is asked for copies first.
+		if p.live() && !(p.viaOthers && m.cfg.Mode == ModeUnicast) {
 			into = append(into, m.heardOf(p))
 		}
 	}
@@ -201,6 +210,7 @@ func (m *Machine) takeVector(p *peer, v *wire.Vector) {
 }
 
 func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
+	m.noteNamed(p, list)
 	for _, h := range list {
 		switch {
 		case h.Origin == m.self:

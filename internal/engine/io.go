@@ -185,6 +185,9 @@ const (
 	EventRegained                         // ... and has them now
 	EventLacks                            // this node has no room for records of others, and is not ready
 	EventLacksNoMore                      // ... no longer, for ten seconds
+	EventNotHeard                         // Member hears nothing of this node, which hears it
+	EventHeardThere                       // ... does again
+	EventUnproven                         // Member is heard, and neither answers challenges nor gets ours: unicast is shut
 )
 
 // Event is something an operator may want to know.
@@ -223,6 +226,7 @@ type Member struct {
 	Aside     bool          // it receives far worse than the others, and is to pull
 	Killed    bool          // its process ended without one
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
+	Unheard   bool          // nothing of this node arrives there, though it is heard here
 	Multicast bool          // its multicast arrived here within the last seconds
 	HearsUs   bool          // it says that it hears our multicast
 	Late      time.Duration // Self only: by how much it was late at most within the last seconds

@@ -89,11 +89,12 @@ func (m *Machine) pollJoin() {
 	}
 }
 
-// goAlone makes a node synced that nobody can give anything, unless who may is merely silent, or has not said yet whether it can.
+// goAlone makes a node synced that nobody can give anything, unless who may is merely silent, has not said yet whether it can, or is heard
+// and cannot be proven.
 func (m *Machine) goAlone() {
 	j := &m.join
 	m.noteHeard()
-	if m.mayComeBack() {
+	if m.mayComeBack() || m.beside() {
 		j.retryAt = m.now.Add(fetchRetryMin)
 		return
 	}

@@ -53,6 +53,9 @@ type peer struct {
 	doubt          doubt
 	road           road
 	askWhoAt       time.Time
+	namedAt        time.Time // when it last said that it hears us; at first, when it came
+	missedAt       time.Time // when it last said, or showed, the opposite
+	unheardTold    bool
 
 	strange bool      // it has not said that it holds every old dot that we hold
 	metAt   hlc.Stamp // when it first said so
@@ -102,7 +105,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	}
 	p := &peer{
 		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now, direct: m.now, strange: true,
-		holds: make(map[record.Ref]*dots.Set),
+		namedAt: m.now, holds: make(map[record.Ref]*dots.Set),
 	}
 	for _, old := range m.members.list {
 		if old.origin.Node == o.Node && old.live() {
@@ -444,6 +447,7 @@ func (m *Machine) describe(p *peer) Member {
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
+		Unheard: m.hearsNothing(p),
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	d.ClockTold = p.offset.told
@@ -451,48 +455,6 @@ func (m *Machine) describe(p *peer) Member {
 		d.Lacks = o.missing()
 	}
 	return d
-}
-
-// lossMeter measures the share of a sender's multicast datagrams that do not arrive, by the sender's own count: over the
-// last beats that make lossSample datagrams together, as far as lossWindow beats go. Of fewer than lossLeast nothing
-// is said.
-type lossMeter struct {
-	received   uint64 // since the last count heard
-	lastSent   uint64
-	sent, lost [lossWindow]uint64
-	at         int
-	loss       float64
-}
-
-// report takes in the sender's count of multicast datagrams, and returns how many were sent since the last.
-func (l *lossMeter) report(sent uint64) (expected uint64) {
-	if l.lastSent != 0 && sent > l.lastSent {
-		expected = sent - l.lastSent
-		l.at = (l.at + 1) % lossWindow
-		l.sent[l.at] = expected
-		l.lost[l.at] = expected - min(l.received, expected)
-		l.loss = l.share()
-	}
-	if sent >= l.lastSent {
-		l.lastSent, l.received = sent, 0
-	}
-	return expected
-}
-
-func (l *lossMeter) share() float64 {
-	var all, lost uint64
-	for i := range lossWindow {
-		at := (l.at - i + lossWindow) % lossWindow
-		all += l.sent[at]
-		lost += l.lost[at]
-		if all >= lossSample {
-			break
-		}
-	}
-	if all < lossLeast {
-		return 0
-	}
-	return float64(lost) / float64(all)
 }
 
 // rename is name in memory of its own: parsed names are parts of the frame.

@@ -11,6 +11,7 @@ func (m *Machine) Sizes() []Size {
 	return []Size{
 		{"strangers", len(m.admit.order), maxStrangers},
 		{"strangers by origin", len(m.admit.strangers), maxStrangers},
+		{"nodes heard and not proven", len(m.admit.sighted), maxSighted},
 		{"addresses with other keys", len(m.admit.otherKeys), otherKeySources},
 		{"members", len(m.members.list), maxPeers},
 		{"relayed probes", len(m.members.relays), maxRelays},

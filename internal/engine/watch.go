@@ -192,6 +192,14 @@ func (m *Machine) endDoubt(p *peer) {
 
 // refute shows everyone that this node is alive, who doubted or suspected it.
 func (m *Machine) refute() {
+	m.showAlive()
+	if m.beat.againAt.IsZero() {
+		m.beat.againAt = m.now.Add(refuteTwice)
+	}
+}
+
+// showAlive sends a full heartbeat at once, unless one left for such a reason a moment ago.
+func (m *Machine) showAlive() {
 	if m.now.Sub(m.members.refuted) < refuteAgain {
 		return
 	}

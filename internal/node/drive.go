@@ -198,6 +198,13 @@ func (n *Node) Incomplete() engine.Incomplete {
 	return n.core.machine.Incomplete(n.Now())
 }
 
+// Unproven lists the nodes that are heard and do not answer.
+func (n *Node) Unproven() []engine.Unproven {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Unproven(n.Now())
+}
+
 // OtherKeys lists the addresses from which frames under another cluster key came within the last minute.
 func (n *Node) OtherKeys() []netip.Addr {
 	n.core.Lock()

@@ -58,7 +58,7 @@ func (w *World) estranged() string {
 			known[m.Origin] = m
 		}
 		for _, other := range w.core() {
-			if m, is := known[other.origin]; other != n && (!is || w.slighted(n, other, &m)) {
+			if m, is := known[other.origin]; other != n && !w.net.apart(n.id, other.id) && (!is || w.slighted(n, other, &m)) {
 				return fmt.Sprintf("%s knows %s (%v) as %+v", nodeName(n.id), nodeName(other.id), is, m)
 			}
 		}
@@ -153,7 +153,7 @@ func (w *World) checkFresh() {
 		high := n.table.OwnHigh()
 		for _, m := range w.core() {
 			ref, known := m.origins.Lookup(n.origin)
-			if m == n || high == 0 {
+			if m == n || high == 0 || w.net.apart(n.id, m.id) {
 				continue
 			}
 			if !known || !m.covers(ref, high) {

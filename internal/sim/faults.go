@@ -32,6 +32,7 @@ const (
 	Leaves                          // nodes leave in good order, and start again
 	FarClock                        // one clock at a time jumps by an hour or a day, forward or back
 	NoMulticast                     // multicast reaches some nodes only, or none, while unicast does; or no node uses it
+	NoUnicast                       // unicast, datagrams and streams, fails on some paths while multicast passes, as behind firewalls
 	faultsEnd
 )
 
@@ -41,7 +42,7 @@ const AllFaults = faultsEnd - 1
 var faultNames = [...]string{
 	"loss", "burst", "link-loss", "one-way", "duplicate", "reorder", "partition", "isolate", "crash", "pause", "skew",
 	"jump", "slow-link", "slow-node", "small-buffer", "replay", "corrupt", "forge", "stream-break", "other-cluster",
-	"small-payload", "large-values", "leaves", "far-clock", "no-multicast",
+	"small-payload", "large-values", "leaves", "far-clock", "no-multicast", "no-unicast",
 }
 
 // Has reports whether every fault of g is in f.

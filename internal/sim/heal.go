@@ -33,6 +33,7 @@ func (w *World) heal() {
 	}
 	w.ledger.atHeal = w.join()
 	w.leaveDeaf()
+	w.leaveShut()
 	for _, n := range w.nodes {
 		switch {
 		case n.up && n.paused:

@@ -81,6 +81,8 @@ var mutants = []mutant{
 		"p.confirms = prefix(&p.mine)", "p.confirms = p.mine.Max()"},
 	{"a transfer that broke off is complete", "engine/join.go",
 		"if in.Err == nil && !in.NoRoom && f.started {", "if !in.NoRoom && f.started {"},
+	{"who hears others that it cannot prove is alone", "engine/join.go",
+		"m.mayComeBack() || m.beside()", "m.mayComeBack()"},
 	{"a donor leaves in the middle of a transfer", "engine/leave.go",
 		"!(m.drained() && m.takers() == 0)", "!m.drained()"},
 	{"who lacks what it was offered says nothing", "engine/owed.go",
@@ -150,8 +152,9 @@ var likely = map[string]Faults{
 	"introductions are not followed":    NoMulticast,
 	"who is set aside stays aside":      LinkLoss,
 
-	"a donor leaves in the middle of a transfer": Leaves,
-	"who lacks what it was offered says nothing": Leaves,
+	"a donor leaves in the middle of a transfer":     Leaves,
+	"who hears others that it cannot prove is alone": NoUnicast,
+	"who lacks what it was offered says nothing":     Leaves,
 }
 
 // keeping are the bugs that only parts show which are separated for longer than tombstones are kept: seeds that keep those for

@@ -24,6 +24,7 @@ var strokes = []stroke{
 	{StreamBreak, (*World).strikeWatch},
 	{FarClock, (*World).strikeFar},
 	{NoMulticast, (*World).strikeMulticast},
+	{NoUnicast, (*World).strikeUnicast},
 }
 
 // maxStroke is how long a partition, a pause or a node's absence lasts at most, unless the options say more.

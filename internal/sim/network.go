@@ -33,6 +33,7 @@ type linkRules struct {
 type link struct {
 	cut       int // by how many faults at present
 	deaf      int // to multicast, likewise
+	shut      int // to unicast, likewise
 	loss      float64
 	bursting  bool
 	extra     time.Duration
@@ -46,8 +47,13 @@ func newNetwork(dice *rand.Rand, nodes int, rules linkRules) *network {
 
 func (n *network) link(from, to int) *link { return &n.links[from*n.nodes+to] }
 
-// open reports whether anything gets through from one node to the other.
-func (n *network) open(from, to int) bool { return n.link(from, to).cut == 0 }
+// open reports whether unicast gets through from one node to the other.
+func (n *network) open(from, to int) bool {
+	return n.link(from, to).cut == 0 && n.link(from, to).shut == 0
+}
+
+// apart reports whether two nodes cannot speak to each other by unicast, or one to the other.
+func (n *network) apart(a, b int) bool { return n.link(a, b).shut > 0 || n.link(b, a).shut > 0 }
 
 // arrivals appends the delays after which a datagram of size bytes, sent at now, arrives.
 func (n *network) arrivals(delays []time.Duration, now time.Duration, from, to, size int) []time.Duration {
@@ -132,6 +138,17 @@ func (n *network) deafen(by int, crosses func(from, to int) bool) {
 		for to := range n.nodes {
 			if from != to && crosses(from, to) {
 				n.link(from, to).deaf += by
+			}
+		}
+	}
+}
+
+// shut closes, or opens again, every link for which crosses is true to unicast, while multicast passes.
+func (n *network) shut(by int, crosses func(from, to int) bool) {
+	for from := range n.nodes {
+		for to := range n.nodes {
+			if from != to && crosses(from, to) {
+				n.link(from, to).shut += by
 			}
 		}
 	}

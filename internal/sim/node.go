@@ -66,7 +66,9 @@ type Node struct {
 	noted   uint64          // own dots up to here are in the ledger,
 	entered map[uint64]bool // those among them by their operations
 	watch   watcher
-	kept    []engine.Watch // the death watches
+	kept    []engine.Watch      // the death watches
+	heard   map[*Node]time.Time // by this run, of nodes that were synced before it began
+	synced  time.Duration       // since when it is; never: it is not
 }
 
 const (
@@ -100,6 +102,7 @@ func (n *Node) start() {
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
 	n.keeper, n.startedAt = keeper.New(n.table, n.clock, maxSkew, n.wall()), w.now
+	n.heard, n.synced = make(map[*Node]time.Time), never
 	n.watch.reset()
 	cfg := engine.Config{
 		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
@@ -244,6 +247,7 @@ func (n *Node) take(p *packet) {
 	if p.garbage {
 		n.takeGarbage(p)
 	} else {
+		n.noteHeard(p)
 		n.machine.Step(n.time(), engine.Datagram{Data: p.data, From: p.from, Multicast: p.multicast})
 	}
 	w.release(p)
@@ -324,8 +328,12 @@ func (n *Node) setTimer() {
 func (n *Node) takeEvent(e engine.Event) {
 	n.world.logNode(n, "event %d state %v member %s", e.Kind, e.State, e.Member.Name)
 	switch e.Kind {
+	case engine.EventJoining:
+		n.synced = never
 	case engine.EventSynced:
 		n.look()
+		n.checkAlone(&e)
+		n.synced = n.world.now
 	case engine.EventIncomplete:
 		n.told = true
 	case engine.EventHurried:

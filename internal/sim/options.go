@@ -48,6 +48,7 @@ type Options struct {
 	DonorLeaves  float64       // likewise, by a goodbye
 	Large        int           // one value in so many is large; 0: in twenty
 	Situation    situation     // one of the rare ones; empty: none
+	StaysShut    bool          // where unicast fails, it goes on failing between two nodes after the healing
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 }
 
@@ -77,6 +78,7 @@ const (
 	diceDonor
 	diceSituation
 	diceSeparate
+	diceShut
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -143,14 +145,23 @@ func Draw(seed uint64, allowed Faults) Options {
 		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
 		o.Chaos *= 2
 	}
-	if r := dice(seed, diceReach); r.IntN(4) == 0 { // dice of its own: other runs stay what they were
+	o.drawReach(seed)
+	o.drawRare(seed)
+	o.drawSituation(seed)
+	return o.Allow(allowed)
+}
+
+// drawReach draws where multicast, or unicast, does not pass, by dice of its own: other runs stay what they were.
+func (o *Options) drawReach(seed uint64) {
+	if r := dice(seed, diceReach); r.IntN(4) == 0 {
 		o.Faults |= NoMulticast
 		o.Unicast = r.IntN(3) == 0
 		o.StaysDeaf = !o.Unicast && r.IntN(3) > 0
 	}
-	o.drawRare(seed)
-	o.drawSituation(seed)
-	return o.Allow(allowed)
+	if s := dice(seed, diceShut); s.IntN(8) == 0 {
+		o.Faults |= NoUnicast
+		o.StaysShut = !o.Unicast && !o.StaysDeaf && s.IntN(3) > 0
+	}
 }
 
 // drawScale makes a few runs large, and short, since they cost by the square of the nodes; and asks for other numbers of
@@ -208,6 +219,7 @@ func (o Options) Allow(allowed Faults) Options {
 	off(StreamBreak, &o.StreamBreaks)
 	o.Unicast = o.Unicast && o.Faults.Has(NoMulticast)
 	o.StaysDeaf = o.StaysDeaf && o.Faults.Has(NoMulticast)
+	o.StaysShut = o.StaysShut && o.Faults.Has(NoUnicast)
 	if o.Faults&(Skew|Jump) == 0 {
 		o.SkewLimit = 0
 	}

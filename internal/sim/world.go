@@ -59,6 +59,7 @@ type Stats struct {
 	Faults     map[Faults]int // how often each kind struck
 	Converged  time.Duration  // after healing
 	Acquainted time.Duration  // after that, until all know all in good standing
+	Shut       int            // runs whose unicast goes on failing between two nodes to the end
 	Deafened   int            // runs whose multicast goes on failing to the end
 }
 
@@ -78,6 +79,7 @@ type packet struct {
 	garbage   bool // nobody who has the key made it: it must change nothing
 	sender    *Node
 	life      int // of the sender
+	sent      time.Duration
 }
 
 // maxCaptured is how many datagrams are kept for replays.
@@ -211,14 +213,14 @@ func (w *World) route(from, to *Node, data []byte, multicast bool) {
 	if w.filter != nil && !w.filter(from, to, data, multicast) {
 		return
 	}
-	if multicast && w.net.link(from.id, to.id).deaf > 0 {
+	if l := w.net.link(from.id, to.id); multicast && l.deaf > 0 || !multicast && l.shut > 0 {
 		w.net.lost++
 		return
 	}
 	w.delays = w.net.arrivals(w.delays[:0], w.now, from.id, to.id, len(data))
 	for _, d := range w.delays {
 		p := w.newPacket(to, from.addr, data, multicast)
-		p.sender, p.life = from, from.life
+		p.sender, p.life, p.sent = from, from.life, w.now
 		if w.opts.CorruptRate > 0 && !w.healed && w.forgery.Float64() < w.opts.CorruptRate {
 			p.data[w.forgery.IntN(len(p.data))] ^= 1 << w.forgery.IntN(8)
 			p.garbage = true

@@ -104,6 +104,25 @@ func (e *Encoder) heard(dst *[]byte, h *Heard, end int) bool {
 	return true
 }
 
+// Said is what the beginning of an authentic body of type t tells of its sender: its clock and, where it is a HELLO or a full
+// heartbeat, its name and state; state 0 where it is not. It names no other origin, so it may be asked of who is not proven.
+func (d *Decoder) Said(t Type, body []byte) (at hlc.Stamp, name string, state MemberState, err error) {
+	r, at := d.begin(body, 0)
+	switch t {
+	case TypeHeartbeat:
+		if flags := r.u8(); flags&heartbeatFull == 0 {
+			return at, "", 0, r.err
+		}
+		r.uvarint()
+		r.uvarint()
+	case TypeHello:
+	default:
+		return at, "", 0, r.err
+	}
+	state, name = r.memberState(), r.name()
+	return at, name, state, r.err
+}
+
 // Heartbeat parses the body of a TypeHeartbeat frame.
 func (d *Decoder) Heartbeat(body []byte, sender record.Ref, into *Heartbeat) (hlc.Stamp, error) {
 	r, t := d.begin(body, sender)

@@ -14,6 +14,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/node"
 	"github.com/sessioncast/sessioncast/internal/nstest"
 	"github.com/sessioncast/sessioncast/internal/peers"
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // reachability is what nodes do where multicast does not reach all of them, on the kernel's own sockets.
@@ -27,6 +28,8 @@ var reachability = []struct {
 	{"one configured peer is enough", byOnePeer},
 	{"two that cannot talk to each other converge through the third", chain},
 	{"a cut in one direction is named, and what is written arrives", oneWay},
+	{"who starts behind a firewall that passes multicast waits, and says why", shutOut},
+	{"a cut in one direction is named by both sides", oneWayByUnicast},
 }
 
 func TestReachabilityInNamespaces(t *testing.T) {
@@ -236,4 +239,52 @@ func (b *testbed) healed(n bridge, nodes []*member) {
 	b.sameTables(nodes, patience)
 	b.noDeaths(nodes)
 	noDivergence(b, nodes)
+}
+
+// shutOut: host 2's firewall lets nothing in but multicast. The node there hears the others, and starts neither alone nor empty.
+func shutOut(b *testbed, n bridge) {
+	nodes := b.hosts(2)
+	b.acknowledged(nodes, "before")
+	n.net.Unicast(2, false)
+	c := b.open(spec{name: "c", host: 2})
+	b.eventually("c names both", func() bool {
+		return c.toldOf(engine.EventUnproven, "a") == 1 && c.toldOf(engine.EventUnproven, "b") == 1
+	})
+	for _, m := range nodes {
+		b.eventually(m.name+" names c", func() bool { return m.toldOf(engine.EventUnproven, "c") == 1 })
+	}
+	if c.State() != wire.Joining || len(c.Unproven()) != 2 || c.told(func(e engine.Event) bool { return e.Kind == engine.EventSynced }) != 0 {
+		b.Fatalf("c is %v, and hears %+v", c.State(), c.Unproven())
+	}
+	b.acknowledged(nodes, "meanwhile")
+	n.net.Unicast(2, true)
+	c.synced()
+	b.allRead(append(nodes, c), "before of a", "before")
+	b.allRead(append(nodes, c), "meanwhile of b", "meanwhile")
+	b.eventually("nobody is unproven any more", func() bool { return len(c.Unproven())+len(nodes[0].Unproven())+len(nodes[1].Unproven()) == 0 })
+	b.acknowledged(append(nodes, c), "after")
+	b.noDeaths(append(nodes, c))
+}
+
+// oneWayByUnicast: host 1 hears nothing of host 0, and no node uses multicast.
+func oneWayByUnicast(b *testbed, n bridge) {
+	var list []spec
+	for _, s := range specs(3) {
+		s.change = unicastOnly(nil, n.addr(2).String())
+		list = append(list, s)
+	}
+	nodes := b.start(list...)
+	b.acknowledged(nodes, "all")
+	n.net.Block(1, 0)
+	b.within(30*time.Second, "the deaf one names the other", func() bool { return nodes[1].toldOf(engine.EventUnheard, "a") == 1 })
+	b.within(30*time.Second, "who is not heard names the deaf one", func() bool { return nodes[0].toldOf(engine.EventNotHeard, "b") == 1 })
+	if nodes[2].told(func(e engine.Event) bool { return e.Kind == engine.EventUnheard || e.Kind == engine.EventNotHeard }) != 0 {
+		b.Error("c, which hears both and is heard by both, tells of a cut")
+	}
+	n.net.Unblock(1)
+	b.within(30*time.Second, "both are heard again", func() bool {
+		return nodes[1].toldOf(engine.EventHeard, "a") == 1 && nodes[0].toldOf(engine.EventHeardThere, "b") == 1
+	})
+	b.acknowledged(nodes, "again")
+	b.noDeaths(nodes)
 }
