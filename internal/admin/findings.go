@@ -80,7 +80,8 @@ func (r *Reading) loadFindings() (list []Finding) {
 }
 
 func (r *Reading) memberFindings() (list []Finding) {
-	others := len(r.Strange)
+	list = append(list, r.unprovenFindings()...)
+	others := len(r.Strange) + len(r.Unproven)
 	for _, m := range r.present() {
 		if m.Self {
 			list = append(list, aboutSelf(&m)...)
@@ -90,8 +91,9 @@ func (r *Reading) memberFindings() (list []Finding) {
 		if m.State != wire.Dead {
 			list = append(list, r.aboutMember(&m)...)
 		}
+		list = append(list, aboutHearing(&m)...)
 	}
-	if r.State == wire.Joining && r.Full.Lacks.IsZero() && r.At.Sub(r.Started) > joiningAfter {
+	if r.State == wire.Joining && r.Full.Lacks.IsZero() && len(r.shutOut()) == 0 && r.At.Sub(r.Started) > joiningAfter {
 		list = append(list, r.aboutJoining())
 	}
 	if others == 0 && r.State == wire.Synced && r.At.Sub(r.Started) > aloneAfter {
@@ -104,6 +106,16 @@ func (r *Reading) memberFindings() (list []Finding) {
 	}
 	list = append(list, r.shortFindings()...)
 	return append(list, r.duplicates()...)
+}
+
+// aboutHearing says that m, though it is heard, takes this node for silent: who hears nothing may call it dead, and be called so in turn.
+func aboutHearing(m *engine.Member) []Finding {
+	if !m.Unheard {
+		return nil
+	}
+	name := Printable(memberName(m))
+	return []Finding{{"unheard " + name, fmt.Sprintf(
+		"Nothing of this node arrives at %s, though %s is heard here: check the firewalls and cables between them.", name, name)}}
 }
 
 // aboutSelf says when this node itself is what is slow.

@@ -74,6 +74,7 @@ func (e emitter) node(r *Reading) {
 	e.gauge("full_lacking", "1 when this node lacks sessions of others for want of room.", boolean(!r.Full.Lacks.IsZero()))
 	e.gauge("incomplete_changes", "Changes that a peer offered as this node joined, and took away with it; they may be lost.", float64(r.Lost.Changes))
 	e.gauge("incomplete_sessions", "About how many sessions these may be, at most.", float64(r.Lost.Sessions))
+	e.gauge("unproven_nodes", "Nodes of the cluster that are heard and do not answer: unicast between them and this node is shut.", float64(len(r.Unproven)))
 	e.gauge("peer_lookups_failing", "Configured peers that cannot be found now.", float64(len(r.Lookups)))
 	e.gauge("findings", "Things worth an operator's attention now; sessioncast status names them.", float64(len(r.Findings())))
 }
@@ -212,6 +213,7 @@ var metricHelp = map[string]string{
 	"resp.Misses":           "Reads that found none.",
 	"table.NoRoom":          "Sessions of other nodes that found no room in memory.",
 	"ChallengesDenied":      "Strangers turned away because too many asked at once.",
+	"SightingsDropped":      "Nodes heard and not proven beyond those remembered.",
 	"MembersForgotten":      "Members forgotten because the list of members was full.",
 	"RelaysDropped":         "Probes made for other nodes whose answer is not passed on any more.",
 	"OtherKeysDropped":      "Frames under another key from addresses that found no room in the list.",

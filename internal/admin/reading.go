@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -39,6 +40,8 @@ type Reading struct {
 	Roster  Roster          // what was seen of them over time; nil: nothing
 	Advice  []string        // about the sockets
 	Strange []netip.Addr    // who uses another cluster key
+
+	Unproven []engine.Unproven // who is heard, and does not answer
 
 	Acks   engine.AckHealth
 	Full   engine.FullHealth
@@ -108,6 +111,8 @@ func (r *Reading) unready() string {
 	switch {
 	case r.State == 0:
 		return "starting"
+	case len(r.shutOut()) > 0:
+		return fmt.Sprintf("it hears %s, and gets no answer: open UDP and TCP port %d between the nodes", named(r.shutOut()), r.Address.Port())
 	case r.State == wire.Leaving:
 		return "leaving the cluster"
 	case !r.Full.Lacks.IsZero():

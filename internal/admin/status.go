@@ -40,12 +40,14 @@ type Status struct {
 	Acks    Acks     `json:"acks"`
 
 	// Members are this node and the others, the living first; of those gone, the ones heard in the last quarter of an hour.
-	Members    []Member `json:"members"`
-	Sessions   int64    `json:"sessions"`
-	Tombstones int64    `json:"tombstones"`
-	Bytes      int64    `json:"bytes"`
-	Limit      int64    `json:"limit"` // of Bytes; 0: none
-	Counters   Counters `json:"counters"`
+	Members []Member `json:"members"`
+	// Unproven are nodes of the cluster of which something arrives here, and no answer, so that they are no members.
+	Unproven   []Unproven `json:"unproven"`
+	Sessions   int64      `json:"sessions"`
+	Tombstones int64      `json:"tombstones"`
+	Bytes      int64      `json:"bytes"`
+	Limit      int64      `json:"limit"` // of Bytes; 0: none
+	Counters   Counters   `json:"counters"`
 	// Findings are sentences worth an operator's attention, with what to do.
 	Findings []string `json:"findings"`
 }
@@ -72,6 +74,8 @@ type Member struct {
 	OffsetMS float64 `json:"offset_ms"`
 	// Answers tells whether it confirms this node's writes lately; they do not wait for one that does not.
 	Answers bool `json:"answers"`
+	// Unheard tells that nothing of this node arrives there, though it is heard here.
+	Unheard bool `json:"unheard"`
 	// HearsUs tells whether it says that this node's multicast arrives there.
 	HearsUs bool `json:"hears_us"`
 	// Road is how it gets what this node sends to all: "multicast" or "unicast".
@@ -107,7 +111,7 @@ func (r *Reading) Status() *Status {
 		Schema: Schema, Node: r.Node, ID: r.ID.String(), Cluster: r.Cluster, Group: addrText(r.Group),
 		Address: addrText(r.Address), State: stateText(r.State), Reason: r.unready(), Uptime: r.uptime(), Version: r.Version,
 		Interface: r.Interface, Mode: r.Mode, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack, Acks: r.acks(),
-		Members: r.members(), Sessions: r.Counts.Table.Sessions, Tombstones: r.Counts.Table.Tombstones,
+		Members: r.members(), Unproven: r.unproven(), Sessions: r.Counts.Table.Sessions, Tombstones: r.Counts.Table.Tombstones,
 		Bytes: r.Counts.Table.Bytes, Limit: r.Counts.Table.Limit, Findings: []string{},
 	}
 	s.Ready = s.Reason == ""
@@ -193,7 +197,7 @@ func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
 		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
-		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf,
+		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf, Unheard: m.Unheard,
 	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)
@@ -240,7 +244,7 @@ func (r *Reading) drops() map[string]uint64 {
 	return map[string]uint64{
 		"short": e.DropShort, "foreign": e.DropForeign, "key": e.DropKey, "replay": e.DropReplay, "tag": e.DropTag,
 		"malformed": e.DropMalformed, "unproven": e.DropUnproven, "original": e.DropOriginal, "own": e.DropOwn, "fragment": e.FragmentDrops,
-		"no_room": e.NoRoom, "backlog": e.BacklogDropped, "repair_budget": e.RepairDenied, "strangers": e.ChallengesDenied,
+		"no_room": e.NoRoom, "backlog": e.BacklogDropped, "repair_budget": e.RepairDenied, "strangers": e.ChallengesDenied, "sightings": e.SightingsDropped,
 		"members": e.MembersForgotten, "relays": e.RelaysDropped, "other_keys": e.OtherKeysDropped, "watchers": e.WatchersDenied,
 		"awaits": e.AwaitDenied, "events": e.EventsDropped, "control": e.ControlDropped, "calls": e.CallsDropped, "seeds": e.SeedsDropped,
 		"kernel": l.KernelDrops, "oversize": l.Oversize, "send": l.SendErrors, "too_large": l.TooLarge,

@@ -22,6 +22,8 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"all is well", func(*Reading) {}, "3 of 3 members synced, 18,204 sessions, no loss."},
 		{"starting", func(r *Reading) { r.State = 0 }, "Starting."},
 		{"joining", func(r *Reading) { r.State = wire.Joining }, "Joining: fetching the sessions of the cluster, 18,204 sessions so far."},
+		{"waiting for who does not answer", shutOut,
+			"Joining, with 18,204 sessions so far; not ready: it hears web-2 at 10.0.1.2:4000 and 10.0.1.3:4000, and gets no answer: open UDP and TCP port 4000 between the nodes."},
 		{"leaving", func(r *Reading) { r.State = wire.Leaving }, "Leaving the cluster."},
 		{"alone, one session", func(r *Reading) { r.Members, r.Counts.Table.Sessions = r.Members[:1], 1 },
 			"Synced, but alone: no other node is heard. 1 session."},
@@ -87,6 +89,10 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"alone", func(r *Reading) { r.Members = r.Members[:1] }, "No other node is heard"},
 		{"alone", func(r *Reading) { r.Members, r.Counts.Link.KernelDrops = r.Members[:1], 9 }, "No other node is heard"},
 		{"joining", func(r *Reading) { r.State, r.Counts.Engine.FetchesFailed = wire.Joining, 4 }, "4 failed transfers. Its peers' sessions come by TCP from 10.0.1.2:4000 or 10.0.1.3:4000"},
+		{"unproven", shutOut, "Frames of web-2 at 10.0.1.2:4000 and 10.0.1.3:4000 have arrived here for 1 min, but answers by unicast do not, there or here: open UDP and TCP port 4000"},
+		{"unproven", func(r *Reading) { shutOut(r); r.State = wire.Synced }, "Frames of web-2 at 10.0.1.2:4000 and 10.0.1.3:4000"},
+		{"unheard web-2", func(r *Reading) { r.Members[1].Unheard = true }, "Nothing of this node arrives at web-2"},
+		{"unheard web-2", func(r *Reading) { r.Members[1].Unheard, r.Members[1].State = true, wire.Dead }, "Nothing of this node arrives at web-2"},
 		{"name web-2", func(r *Reading) { r.Members[2].Name = "web-2" }, "Two running nodes have the name web-2"},
 		{"socket small buffer; sysctl -w x=1", func(r *Reading) { r.Advice = []string{"small buffer; sysctl -w x=1"} }, "Small buffer; sysctl -w x=1"},
 	} {
@@ -144,5 +150,39 @@ func TestFiguresAreWrittenForPeople(t *testing.T) {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)
 		}
+	}
+}
+
+// shutOut makes a reading of a node that starts where multicast passes and unicast is shut.
+func shutOut(r *Reading) {
+	r.State, r.Members = wire.Joining, r.Members[:1]
+	since := noon.Add(-90 * time.Second)
+	r.Unproven = []engine.Unproven{
+		{Node: record.NodeID{2}, Name: "web-2", Addr: netip.MustParseAddrPort("10.0.1.2:4000"), State: wire.Synced, Since: since},
+		{Node: record.NodeID{3}, Addr: netip.MustParseAddrPort("10.0.1.3:4000"), Since: since},
+	}
+}
+
+func TestWhoDoesNotAnswerIsNamedInStatusAndReadiness(t *testing.T) {
+	r := healthy()
+	shutOut(r)
+	s := r.Status()
+	if s.Ready || len(s.Unproven) != 2 || s.Unproven[0].Name != "web-2" || s.Unproven[0].State != "synced" || s.Unproven[0].Seconds != 90 ||
+		s.Unproven[1].Address != "10.0.1.3:4000" || s.Unproven[1].State != "" || !strings.Contains(s.Reason, "10.0.1.3:4000") {
+		t.Errorf("%+v", s)
+	}
+	r.Unproven[0].State, r.Unproven[1].State = wire.Joining, wire.Joining // then this node waits for nobody
+	if got := r.Status().Reason; got != "fetching the sessions of the cluster" {
+		t.Error(got)
+	}
+}
+
+func TestOfManyWhoDoNotAnswerAFewAreNamed(t *testing.T) {
+	var list []engine.Unproven
+	for i := range 5 {
+		list = append(list, engine.Unproven{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 4000)})
+	}
+	if got := named(list); got != "10.0.0.0:4000, 10.0.0.1:4000, 10.0.0.2:4000 and 2 more" {
+		t.Error(got)
 	}
 }

@@ -124,6 +124,12 @@ func (d *daemon) report(e engine.Event) {
 		d.reportStranger(e.Addr.Addr())
 	case engine.EventUnheard:
 		d.log.Warn("a peer lives, as others tell, and nothing of it arrives here: check the firewalls and cables between it and this node", peer...)
+	case engine.EventUnproven:
+		d.reportUnproven(&e)
+	case engine.EventNotHeard:
+		d.log.Warn("a peer that is heard here hears nothing of this node: check the firewalls and cables between it and this node", peer...)
+	case engine.EventHeardThere:
+		d.log.Info("a peer hears this node again", peer...)
 	case engine.EventHeard:
 		d.log.Info("a peer arrives here again", peer...)
 	case engine.EventSetAside:
@@ -133,6 +139,19 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventStoodStill:
 		d.log.Warn("this node stood still: it was stopped, or its host had no time for it", "for", e.Member.Late.Round(time.Millisecond))
 	}
+}
+
+// reportUnproven says what to open for a node that is heard and does not answer, and what it keeps this one from.
+func (d *daemon) reportUnproven(e *engine.Event) {
+	text := "a node of this cluster is heard, but answers by unicast do not arrive, there or here: open UDP and TCP between the nodes, in both directions"
+	attrs := []any{"peer", peerName(&e.Member), "address", e.Addr}
+	if n := d.node.Load(); n != nil {
+		attrs = append(attrs, "port", n.Link().Addr().Port())
+		if n.State() == wire.Joining && e.State != wire.Joining {
+			text += "; until then this node is not ready, since it would start without the sessions there"
+		}
+	}
+	d.log.Error(text, attrs...)
 }
 
 func (d *daemon) reportIncomplete(e *engine.Event) {

@@ -170,3 +170,25 @@ func TestWhatADonorTookWithItIsTold(t *testing.T) {
 		t.Errorf("told:\n%s", got)
 	}
 }
+
+func TestNodesThatDoNotAnswerOrHearAreTold(t *testing.T) {
+	member := engine.Member{Origin: webOrigin, Name: "web-2"}
+	got := reported(
+		engine.Event{Kind: engine.EventUnproven, Member: member, Addr: webAddr},
+		engine.Event{Kind: engine.EventNotHeard, Member: member, Addr: webAddr},
+		engine.Event{Kind: engine.EventHeardThere, Member: member, Addr: webAddr},
+	)
+	want := []string{
+		"ERROR a node of this cluster is heard, but answers by unicast do not arrive", "WARN  a peer that is heard here hears nothing of this node",
+		"INFO  a peer hears this node again",
+	}
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("told:\n%s", got)
+	}
+	for i, line := range lines {
+		if !strings.HasPrefix(line, want[i]) || !strings.Contains(line, "web-2") {
+			t.Errorf("line %d is %q, want %q", i+1, line, want[i])
+		}
+	}
+}

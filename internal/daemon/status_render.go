@@ -60,7 +60,7 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 	line("Repairs", fmt.Sprintf("%s received, %s sent, %s made equal", admin.Thousands(c.Repairs), admin.Thousands(c.RepairsSent),
 		admin.Count(c.Divergences, "difference")))
 	line("Acks", acksText(s))
-	line("Dropped", dropText(c.Drops))
+	line("Dropped", dropText(s))
 }
 
 // acksText says how writes are confirmed.
@@ -82,14 +82,16 @@ func memoryText(s *admin.Status) string {
 	return text
 }
 
-// ordinaryDrops are no sign of trouble: the first contact of each peer, and the question of a starting node for originals.
+// ordinaryDrops are no sign of trouble: the first contact of each peer, unless it goes on, and the question of a starting node for originals.
 var ordinaryDrops = []string{"unproven", "original"}
 
 // dropText names the kinds of drops there were, the most frequent first.
-func dropText(drops map[string]uint64) string {
+func dropText(s *admin.Status) string {
 	var kinds []string
+	drops := s.Counters.Drops
 	for kind, n := range drops {
-		if n > 0 && !slices.Contains(ordinaryDrops, kind) {
+		ordinary := slices.Contains(ordinaryDrops, kind) && !(kind == "unproven" && len(s.Unproven) > 0)
+		if n > 0 && !ordinary {
 			kinds = append(kinds, kind)
 		}
 	}

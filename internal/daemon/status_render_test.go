@@ -49,6 +49,14 @@ func TestStatusReadsWellIn80Columns(t *testing.T) {
 			s.Findings = []string{"A node at 10.0.1.9 uses another cluster key. If it belongs here, copy this node's key file there; if not, give the clusters different ports (--port).",
 				"The kernel gave a receive buffer of 425984 bytes instead of 8388608: larger bursts are lost and repaired; sysctl -w net.core.rmem_max=8388608"}
 		},
+		"shut out": func(s *admin.Status) {
+			s.State, s.Ready, s.Members = "joining", false, s.Members[:1]
+			s.Reason = "it hears web-2 at 10.0.1.2:4000, and gets no answer: open UDP and TCP port 4000 between the nodes"
+			s.Verdict = "Joining, with 0 sessions so far; not ready: " + s.Reason + "."
+			s.Unproven = []admin.Unproven{{Name: "web-2", Address: "10.0.1.2:4000", State: "synced", Seconds: 12}}
+			s.Counters.Drops = map[string]uint64{"unproven": 31, "original": 1}
+			s.Findings = []string{"Frames of web-2 at 10.0.1.2:4000 have arrived here for 12 s, but answers by unicast do not, there or here: open UDP and TCP port 4000 between the nodes, in both directions, as \"sessioncast serve\" prints at its start. Until then this node waits, since it would start without their sessions."}
+		},
 		"long names": func(s *admin.Status) {
 			s.Members[1].Name = strings.Repeat("web-in-a-very-long-stateful-set-", 2)
 			s.Members[2].Address = "[fd00:1234:5678:9abc:def0:1234:5678:9abc]:4000"
