@@ -262,6 +262,9 @@ func shutOut(b *testbed, n bridge) {
 	b.allRead(append(nodes, c), "before of a", "before")
 	b.allRead(append(nodes, c), "meanwhile of b", "meanwhile")
 	b.eventually("nobody is unproven any more", func() bool { return len(c.Unproven())+len(nodes[0].Unproven())+len(nodes[1].Unproven()) == 0 })
+	for _, m := range append(nodes, c) {
+		b.eventually(m.name+" knows the others as synced", func() bool { return m.Peers() == 2 })
+	}
 	b.acknowledged(append(nodes, c), "after")
 	b.noDeaths(append(nodes, c))
 }
