@@ -222,6 +222,7 @@ type Member struct {
 	Offset    time.Duration // its clock minus ours
 	OffsetAge time.Duration // since it told its clock last
 	ClockTold bool          // before that the offset is a guess, and its clock may be further behind
+	Stamps    time.Duration // what it stamped last minus our clock; its offset, where that is more
 	Left      bool          // it said goodbye
 	Aside     bool          // it receives far worse than the others, and is to pull
 	Killed    bool          // its process ended without one

@@ -48,6 +48,7 @@ type peer struct {
 	backAt         time.Time // heard after a newer incarnation had taken its place; zero: not
 	duplicateTold  bool
 	aheadTold      bool
+	stamped        int64 // latest time of its hybrid clock, Unix milliseconds
 	configTold     bool
 	hearsUs        bool
 	doubt          doubt
@@ -451,6 +452,7 @@ func (m *Machine) describe(p *peer) Member {
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	d.ClockTold = p.offset.told
+	d.Stamps = max(d.Offset, time.Duration(p.stamped-m.wall())*time.Millisecond)
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()
 	}

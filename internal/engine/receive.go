@@ -108,6 +108,7 @@ func (m *Machine) wantPull(p *peer, it *wire.Item) {
 
 // observe moves our clock by a peer's, which is the only thing that does.
 func (m *Machine) observe(p *peer, t wire.Time) {
+	p.stamped = max(p.stamped, t.Millis())
 	if m.clock.Observe(t, m.wall(), m.cfg.MaxSkew) {
 		p.aheadTold = false
 		return

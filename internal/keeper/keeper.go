@@ -53,7 +53,8 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 
 // judge adds the measured skew to what hides sessions, tells the table how wrong this node's clock is, and stops this
 // node from writing while its clock is ahead of the others' by more than the limit, or has stepped and they have not
-// confirmed it yet, rather than let it win every conflict (design: clocks).
+// confirmed it yet, rather than let it win every conflict (design: clocks). Stamps that are ahead of clocks win none where most members'
+// are as far ahead, as after all clocks were set back together.
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
 // node that has just started, or met somebody, and was not told the time yet collects nothing. Those who join may have what others sent
@@ -68,6 +69,7 @@ func (k *Keeper) judge(members []engine.Member) {
 	k.table.SetSkew(min(said.skew, k.limit))
 	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
 	v := judge(peers, lead, k.limit)
+	v.stamps = min(v.stamps, lead-nearest(append(said.stamps, lead)))
 	if !k.settled && len(peers) > 0 {
 		v.wall = max(v.wall, -nearest(peers))
 	}
@@ -92,7 +94,8 @@ func (k *Keeper) judge(members []engine.Member) {
 // voices are what the members say of their clocks.
 type voices struct {
 	joining      bool            // this node
-	peers        []time.Duration // offsets of those that are synced, said a moment ago
+	peers        []time.Duration // offsets of those that are synced, said a moment ago,
+	stamps       []time.Duration // and of what they stamped last
 	skew         time.Duration
 	told, untold int
 	joiners      bool          // have said, a moment ago, where their clocks are:
@@ -116,7 +119,7 @@ func listen(members []engine.Member) (said voices) {
 				said.untold++
 			}
 			if m.OffsetAge <= hearsay {
-				said.peers = append(said.peers, m.Offset)
+				said.peers, said.stamps = append(said.peers, m.Offset), append(said.stamps, m.Stamps)
 			}
 		}
 	}

@@ -155,6 +155,7 @@ func TestStampsAreJudgedAsWellAsTheWallClock(t *testing.T) {
 
 func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 	peer := func(offset time.Duration) engine.Member { return engine.Member{State: wire.Synced, Offset: offset} }
+	stamped := func(ahead time.Duration) engine.Member { return engine.Member{State: wire.Synced, Stamps: ahead} }
 	for name, c := range map[string]struct {
 		step, lead time.Duration
 		members    []engine.Member
@@ -164,6 +165,10 @@ func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 		"it stepped":                   {time.Hour, 0, []engine.Member{peer(0)}, table.ErrClockStepped},
 		"it stepped, alone":            {time.Hour, 0, nil, nil},
 		"stamps are ahead":             {0, time.Hour, []engine.Member{peer(0)}, table.ErrClockStamps},
+		"stamps of two are ahead":      {0, time.Hour, []engine.Member{stamped(time.Hour), peer(0)}, nil},
+		"a third's stamps are ahead":   {0, 0, []engine.Member{stamped(time.Hour), peer(0)}, nil},
+		"all stamps are ahead":         {0, time.Hour, []engine.Member{stamped(time.Hour - time.Second), stamped(time.Hour)}, nil},
+		"stamps are ahead of a pair's": {0, time.Hour, []engine.Member{stamped(time.Minute)}, table.ErrClockStamps},
 		"stamps are ahead, alone":      {0, time.Hour, nil, nil},
 		"the clock is ahead":           {0, 0, []engine.Member{peer(-time.Minute), peer(-time.Minute)}, table.ErrClockAhead},
 		"a peer's clock is ahead":      {0, 0, []engine.Member{peer(time.Minute), peer(0)}, nil},
