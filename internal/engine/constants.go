@@ -51,7 +51,8 @@ const (
 	lossSample = 200 // multicast datagrams that suffice
 	lossLeast  = 10  // fewer say nothing
 
-	joinWait        = time.Second // without a synced greeting: alone
+	joinWait        = time.Second     // without a synced greeting: alone
+	voicesWait      = 2 * time.Second // for a second clock, by who is far behind the first
 	helloSteady     = 5 * time.Second
 	greetAfterProof = time.Millisecond
 	greetBusy       = 100 * time.Millisecond // delay of a greeting by one who is not synced

@@ -22,6 +22,7 @@ type join struct {
 	retryAt time.Time
 	wait    time.Duration
 	noRoom  bool // what the wait is for: not a donor, but room
+	voices  voices
 }
 
 // fetch is a transfer under way.
@@ -41,7 +42,9 @@ type fetch struct {
 }
 
 // blind reports whether this node knows nothing yet and nobody tells it: it asks for no repairs.
-func (j *join) blind() bool { return j.state == wire.Joining && j.fetch == nil }
+func (j *join) blind() bool {
+	return j.state == wire.Joining && j.fetch == nil && j.voices.donor == nil
+}
 
 // donorCame ends the wait after failed transfers: whoever failed then may be there again.
 func (j *join) donorCame() {
@@ -60,6 +63,8 @@ func (j *join) deadline() time.Time {
 	}
 	switch {
 	case j.state != wire.Joining || j.fetch != nil:
+	case j.voices.donor != nil:
+		d.add(j.voices.until)
 	case !j.retryAt.IsZero(): // until then neither another donor nor being alone is considered
 		d.add(j.retryAt)
 	default:
@@ -77,7 +82,7 @@ func (m *Machine) pollJoin() {
 	if m.due(j.helloAt) {
 		m.sendHello()
 	}
-	if j.state != wire.Joining || j.fetch != nil || m.now.Before(j.retryAt) {
+	if j.state != wire.Joining || j.fetch != nil || m.now.Before(j.retryAt) || m.pollVoices() {
 		return
 	}
 	j.retryAt = time.Time{}
@@ -335,11 +340,16 @@ func (m *Machine) completeFetch(f *fetch) {
 	m.join.wait, m.join.retryAt = 0, time.Time{}
 	m.endFetch()
 	m.join.solo = false
-	if m.join.state == wire.Joining {
-		m.becomeSynced(m.describe(f.donor))
-		m.settleOwed(false)
+	if m.join.state == wire.Joining && !m.awaitVoices(f.donor) {
+		m.settleJoin(f.donor)
 	}
 	m.beat.fullNow(m.now)
+}
+
+// settleJoin makes a node synced that has what donor gave last.
+func (m *Machine) settleJoin(donor *peer) {
+	m.becomeSynced(m.describe(donor))
+	m.settleOwed(false)
 }
 
 func (m *Machine) endFetch() {

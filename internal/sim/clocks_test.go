@@ -122,12 +122,22 @@ func TestANewcomerGoesByTheClocksOfThoseWhoWereThere(t *testing.T) {
 			if far < 0 && nodes == 2 {
 				continue
 			}
-			t.Run(fmt.Sprintf("%v among %d", far, nodes), func(t *testing.T) { farNewcomer(t, nodes, far) })
+			t.Run(fmt.Sprintf("%v among %d", far, nodes), func(t *testing.T) { farNewcomer(t, nodes, far, 0) })
 		}
 	}
 }
 
-func farNewcomer(t *testing.T, nodes int, far time.Duration) {
+// Who is behind goes by none of two clocks. It waits for the other voice before it takes a write, which would have ended for all others.
+func TestANewcomerThatIsBehindWaitsForASecondVoice(t *testing.T) {
+	for _, far := range farJumps {
+		if far < 0 {
+			t.Run(fmt.Sprint(far), func(t *testing.T) { farNewcomer(t, 3, far, 1500*time.Millisecond) })
+		}
+	}
+}
+
+// farNewcomer lets a node come with a clock that is far off; it and the last of the others do not hear each other for so long.
+func farNewcomer(t *testing.T, nodes int, far, apart time.Duration) {
 	w := quiet(nodes)
 	n := w.nodes[1]
 	n.far = far
@@ -143,6 +153,9 @@ func farNewcomer(t *testing.T, nodes int, far time.Duration) {
 	}
 	w.run(w.now+time.Second, nil)
 	n.start()
+	if apart > 0 {
+		w.cutFor(Partition, apart, func(from, to int) bool { return min(from, to) == 1 && max(from, to) == nodes-1 })
+	}
 	w.run(w.now+10*time.Second, func() bool { return n.machine.State() == wire.Synced })
 	if _, found := n.table.Get(n.wall(), old); !found {
 		t.Error("it does not show what lives")
