@@ -190,9 +190,12 @@ func (d *Daemon) Status() *admin.Status {
 	return s
 }
 
+// notReady is what status exits with when it has told of a node that is not ready.
+const notReady = 3
+
 func (d *Daemon) tryStatus() (*admin.Status, error) {
 	out, err := Run(d.Place, d.site.command("status", "--name", d.Name, "--json"))
-	if err != nil {
+	if exit := new(exec.ExitError); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == notReady) {
 		return nil, err
 	}
 	s := new(admin.Status)
