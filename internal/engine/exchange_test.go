@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
@@ -174,10 +173,7 @@ func TestTablesThatDifferUnderEqualVectorsAreHealed(t *testing.T) {
 	b.run(2 * time.Second)
 	b.put(0, "a", "1")
 	b.run(2 * time.Second)
-	var s record.State
-	b.nodes[0].table.Load(key("a"), &s)
-	s.Births[0].Latest += 60_000 // a fault that no dot tells of
-	b.nodes[0].table.Merge(b.now.UnixMilli(), key("a"), &s)
+	differ(b, 0)
 	for range 6 {
 		b.sweep()
 		b.run(time.Second)

@@ -227,11 +227,12 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 func (m *Machine) abreast() bool { return m.table.Made() == m.push.high }
 
 // compare looks whether two tables that hold the same dots are the same, at the same epoch. What is in flight makes
-// the dots differ, so a difference of the tables alone is a fault; it must show divergenceBeats times in a row, since
-// what a transfer brings is merged before its dots are held.
+// the dots differ, so a difference of the tables alone is a fault; it must show divergenceBeats times in a row. What a transfer
+// brings is merged before its dots are held, and what waited in the sockets of a node that stood still tells of tables that were:
+// meanwhile nothing is compared.
 func (m *Machine) compare(p *peer, h *wire.Heartbeat) {
 	all, _ := m.vectorHash()
-	if h.State != wire.Synced || m.join.state != wire.Synced || m.full.lacks() || h.VectorHash != all ||
+	if m.join.fetch != nil || m.now.Before(m.health.backlog) || h.State != wire.Synced || m.join.state != wire.Synced || m.full.lacks() || h.VectorHash != all ||
 		h.Epoch == 0 || h.Epoch != m.epoch() || h.Root == m.root(all) {
 		p.mismatches = 0
 		return
