@@ -21,7 +21,7 @@ type doubting struct {
 func newDoubting(t *testing.T) doubting {
 	clock := new(hlc.Clock)
 	sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock, Keep: time.Hour, MaxSkew: maxSkew})
-	d := doubting{New(sessions, clock, maxSkew, startMS), sessions, record.State{}}
+	d := doubting{New(sessions, maxSkew, startMS), sessions, record.State{}}
 	if _, err := sessions.Destroy(startMS, record.Key{Name: "s"}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func newDoubting(t *testing.T) doubting {
 }
 
 func (d doubting) look(after time.Duration, members ...engine.Member) {
-	d.Look(startMS+dayMS+after.Milliseconds(), after, members)
+	d.Look(0, startMS+dayMS+after.Milliseconds(), after, members)
 	for d.MaySweep() && d.t.Sweep(d.steps.wall) {
 	}
 }

@@ -24,7 +24,6 @@ const hearsay = 4 * time.Second
 // Keeper keeps the house of one node.
 type Keeper struct {
 	table *table.Table
-	clock *hlc.Clock
 	limit time.Duration // how far clocks may be apart
 	steps stepWatch
 
@@ -35,17 +34,19 @@ type Keeper struct {
 	settled     bool          // it has been a member: it is not only the others' clocks that count
 }
 
-// New makes the keeper of a table and the clock that it shares; limit is the allowed skew, wall the node's clock in Unix
-// milliseconds as it starts.
-func New(t *table.Table, c *hlc.Clock, limit time.Duration, wall int64) *Keeper {
-	return &Keeper{table: t, clock: c, limit: limit, steps: newStepWatch(limit, wall)}
+// New makes the keeper of a table; limit is the allowed skew, wall the node's clock in Unix milliseconds as it starts.
+func New(t *table.Table, limit time.Duration, wall int64) *Keeper {
+	return &Keeper{table: t, limit: limit, steps: newStepWatch(limit, wall)}
 }
 
 // Look takes in what the clocks say: wall in Unix milliseconds, mono since the node was opened, and the offsets of the
 // members' clocks, this node among them. It must be called, besides, as soon as the node is synced, before it takes a write.
-func (k *Keeper) Look(wall int64, mono time.Duration, members []engine.Member) {
+//
+// stamped is what the hybrid clock had come to, read before wall: writers go on, and a pause between the two readings would look like
+// stamps that are ahead.
+func (k *Keeper) Look(stamped hlc.Stamp, wall int64, mono time.Duration, members []engine.Member) {
 	k.steps.look(wall, mono)
-	k.judge(members)
+	k.judge(members, stamped)
 }
 
 // MaySweep reports whether to hide and forget what expired, by Sweep of the table at the wall time of the last Look.
@@ -62,12 +63,12 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 //
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
 // theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
-func (k *Keeper) judge(members []engine.Member) {
+func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	said := listen(members)
 	joining, peers := said.joining, said.peers
 	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told
 	k.table.SetSkew(min(said.skew, k.limit))
-	lead := time.Duration(k.clock.Read(k.steps.wall).Millis()-k.steps.wall) * time.Millisecond
+	lead := max(0, time.Duration(stamped.Millis()-k.steps.wall)*time.Millisecond)
 	v := judge(peers, lead, k.limit)
 	v.stamps = min(v.stamps, lead-nearest(append(said.stamps, lead)))
 	if !k.settled && len(peers) > 0 {

@@ -178,8 +178,8 @@ func TestWritesAreRefusedWhileAStepIsDoubtedOrStampsAreAhead(t *testing.T) {
 			clock := new(hlc.Clock)
 			sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock})
 			clock.Now(startMS + c.lead.Milliseconds())
-			k := New(sessions, clock, maxSkew, startMS)
-			k.Look(startMS+c.step.Milliseconds(), 0, c.members)
+			k := New(sessions, maxSkew, startMS)
+			k.Look(clock.Read(0), startMS+c.step.Milliseconds(), 0, c.members)
 			if _, err := sessions.Put(startMS, record.Key{Name: "s"}, &table.Write{}); !errors.Is(err, c.want) || err != nil && !errors.Is(err, table.ErrClock) {
 				t.Errorf("a write is answered with %v, want %v", err, c.want)
 			}
@@ -192,9 +192,9 @@ func TestANewcomerGoesByTheOnlyOther(t *testing.T) {
 	for off, want := range map[time.Duration]time.Duration{day: day, -day: 0} { // never forward
 		clock := new(hlc.Clock)
 		sessions := table.New(table.Config{Origins: new(record.Origins), Clock: clock})
-		k := New(sessions, clock, maxSkew, startMS)
+		k := New(sessions, maxSkew, startMS)
 		look := func(mono, peer time.Duration, state wire.MemberState) {
-			k.Look(startMS+mono.Milliseconds(), mono, []engine.Member{{Self: true, State: state}, {State: wire.Synced, Offset: peer}})
+			k.Look(clock.Read(0), startMS+mono.Milliseconds(), mono, []engine.Member{{Self: true, State: state}, {State: wire.Synced, Offset: peer}})
 		}
 		look(time.Second, -off, wire.Synced)
 		for mono := time.Minute; mono < time.Hour; mono += time.Minute { // it remains so when it has been there for long

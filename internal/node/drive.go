@@ -89,7 +89,7 @@ func (n *Node) drive(isDriver bool, f func(*engine.Machine, time.Time)) {
 	n.peers.Store(int32(m.Peers())) // before the lock is given up: a later drive's are not to be overwritten
 	n.lacks.Store(m.Lacks())
 	if m.State() == wire.Synced && n.State() != wire.Synced {
-		n.lookAtClocks(now) // before it takes a write
+		n.lookAtClocks() // before it takes a write
 	}
 	n.state.Store(uint32(m.State()))
 	n.core.Unlock()

@@ -15,10 +15,9 @@ func (n *Node) housekeeper() {
 		case <-n.ctx.Done():
 			return
 		case <-tick.C:
-			now := n.Now()
-			n.coarse.Store(now.UnixMilli())
+			n.coarse.Store(n.Now().UnixMilli())
 			n.core.Lock()
-			n.lookAtClocks(now)
+			now := n.lookAtClocks()
 			sweep := n.core.keeper.MaySweep()
 			n.core.Unlock()
 			for sweep && n.table.Sweep(now.UnixMilli()) && n.ctx.Err() == nil {
@@ -28,6 +27,9 @@ func (n *Node) housekeeper() {
 }
 
 // lookAtClocks has the keeper judge them. The core is locked.
-func (n *Node) lookAtClocks(now time.Time) {
-	n.core.keeper.Look(now.UnixMilli(), now.Sub(n.started), n.core.machine.Members(now))
+func (n *Node) lookAtClocks() (now time.Time) {
+	stamped := n.clock.Read(0)
+	now = n.Now()
+	n.core.keeper.Look(stamped, now.UnixMilli(), now.Sub(n.started), n.core.machine.Members(now))
+	return now
 }

@@ -155,7 +155,7 @@ func (n *Node) makeCore() (err error) {
 		MaxBytes: n.cfg.MaxMemory, MaxValue: n.cfg.MaxSession, MaxSkew: maxSkew,
 		Lifetime: n.cfg.Lifetime, Keep: n.cfg.Keep, Hold: n.cfg.Hold, OnWrite: n.wrote,
 	})
-	n.core.keeper = keeper.New(n.table, n.clock, maxSkew, n.started.UnixMilli())
+	n.core.keeper = keeper.New(n.table, maxSkew, n.started.UnixMilli())
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	n.core.machine, err = engine.New(engine.Config{

@@ -101,7 +101,7 @@ func (n *Node) start() {
 	n.noted, n.entered = 0, make(map[uint64]bool)
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
-	n.keeper, n.startedAt = keeper.New(n.table, n.clock, maxSkew, n.wall()), w.now
+	n.keeper, n.startedAt = keeper.New(n.table, maxSkew, n.wall()), w.now
 	n.heard, n.synced = make(map[*Node]time.Time), never
 	n.watch.reset()
 	cfg := engine.Config{
@@ -142,7 +142,7 @@ func (n *Node) keep() {
 
 // look has the keeper judge the clocks, which the shell does also as soon as the node is synced.
 func (n *Node) look() {
-	n.keeper.Look(n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
+	n.keeper.Look(n.clock.Read(0), n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
 }
 
 func (n *Node) root() uint64 { return n.table.Root() }

@@ -18,7 +18,7 @@ import (
 func TestInMemory(t *testing.T) {
 	for _, b := range bodies {
 		t.Run(b.name, func(t *testing.T) {
-			if b.once {
+			if b.once || b.much {
 				notRaced(t)
 			}
 			synctest.Test(t, func(t *testing.T) { runOn(t, newMemory(), b.run) })

@@ -18,7 +18,7 @@ func TestInNamespaces(t *testing.T) {
 				continue
 			}
 			t.Run(use+"/"+b.name, func(t *testing.T) {
-				if b.once {
+				if b.once || b.much {
 					notRaced(t)
 				}
 				t.Parallel() // they mostly wait

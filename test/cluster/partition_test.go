@@ -15,7 +15,7 @@ var partitions = []body{
 	{name: "a login right after a flush or a destroy elsewhere", run: loginAfterFlush},
 	{name: "a logout during a partition, with a touch and a write elsewhere", run: logoutApart},
 	{name: "a destroy before the create arrived", run: destroyFirst},
-	{name: "who is cut off for a moment disturbs nobody", run: suspended},
+	{name: "who is cut off for a moment disturbs nobody", run: suspended, much: true},
 	{name: "halves that meet after longer than a tombstone is kept", run: longApart, long: true},
 }
 
