@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -24,6 +25,9 @@ const (
 func (n *nemesis) garbage(ctx context.Context, dice *rand.Rand) bool {
 	long := n.length(dice, time.Second, 20*time.Second)
 	conn, err := n.top.stranger()
+	if errors.Is(err, syscall.EADDRINUSE) { // one stranger at a time
+		return false
+	}
 	if err != nil {
 		n.judge.find(findTest, -1, "a stranger's socket: %v", err)
 		return false
