@@ -143,44 +143,38 @@ func (n *nemesis) portDown(ctx context.Context, dice *rand.Rand) bool {
 
 // noMulticast makes one node, or all, deaf to multicast while unicast passes.
 func (n *nemesis) noMulticast(ctx context.Context, dice *rand.Rand) bool {
-	release, ok := n.takeNetwork()
-	if !ok {
-		return false
-	}
-	defer release()
-	nodes := dice.Perm(len(n.top.nodes))
-	if dice.IntN(2) == 0 {
-		nodes = nodes[:1]
-	}
-	set := func(passes bool) func(*nstest.Net) {
-		return func(net *nstest.Net) {
-			for _, i := range nodes {
-				net.Multicast(i, passes)
-			}
-		}
-	}
-	return n.cutting(ctx, dice, "no multicast to", nodes, n.top.h.all(), set(false), set(true))
+	return n.shutting(ctx, dice, "no multicast to", (*nstest.Net).Multicast)
 }
 
 // noUnicast shuts one node, or all, to unicast while multicast passes, as firewalls do.
 func (n *nemesis) noUnicast(ctx context.Context, dice *rand.Rand) bool {
+	return n.shutting(ctx, dice, "no unicast to", (*nstest.Net).Unicast)
+}
+
+// shutting keeps a kind of datagrams from one node, or from all, for a while.
+func (n *nemesis) shutting(ctx context.Context, dice *rand.Rand, what string, pass func(net *nstest.Net, node int, passes bool)) bool {
 	release, ok := n.takeNetwork()
 	if !ok {
 		return false
 	}
 	defer release()
+	nodes := n.oneOrAll(dice)
+	set := func(passes bool) func(*nstest.Net) {
+		return func(net *nstest.Net) {
+			for _, i := range nodes {
+				pass(net, i, passes)
+			}
+		}
+	}
+	return n.cutting(ctx, dice, what, nodes, n.top.h.all(), set(false), set(true))
+}
+
+func (n *nemesis) oneOrAll(dice *rand.Rand) []int {
 	nodes := dice.Perm(len(n.top.nodes))
 	if dice.IntN(2) == 0 {
 		nodes = nodes[:1]
 	}
-	set := func(passes bool) func(*nstest.Net) {
-		return func(net *nstest.Net) {
-			for _, i := range nodes {
-				net.Unicast(i, passes)
-			}
-		}
-	}
-	return n.cutting(ctx, dice, "no unicast to", nodes, n.top.h.all(), set(false), set(true))
+	return nodes
 }
 
 func (n *nemesis) loss(ctx context.Context, dice *rand.Rand) bool {
@@ -189,10 +183,7 @@ func (n *nemesis) loss(ctx context.Context, dice *rand.Rand) bool {
 		return false
 	}
 	defer release()
-	nodes := dice.Perm(len(n.top.nodes))
-	if dice.IntN(2) == 0 {
-		nodes = nodes[:1]
-	}
+	nodes := n.oneOrAll(dice)
 	percent := []float64{0.5, 1, 2, 5, 10, 20}[dice.IntN(6)]
 	set := func(percent float64) func(*nstest.Net) {
 		return func(net *nstest.Net) {
