@@ -16,8 +16,13 @@ import (
 // openLoopback starts a node on loopback, on a group and port of the test's own.
 func openLoopback(t testing.TB, name string, port int) *Node {
 	t.Helper()
+	return openWithClock(t, name, port, nil)
+}
+
+func openWithClock(t testing.TB, name string, port int, now func() time.Time) *Node {
+	t.Helper()
 	n, err := Open(Config{
-		Name: name, Keys: []seal.Key{{1, 2, 3}}, Ack: 1, Hold: time.Minute,
+		Name: name, Keys: []seal.Key{{1, 2, 3}}, Ack: 1, Hold: time.Minute, Now: now,
 		Network: link.Config{
 			Address: netip.MustParseAddr("127.0.0.1"), Group: netip.MustParseAddr("239.255.77.1"), Port: port,
 		},
