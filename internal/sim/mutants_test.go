@@ -141,6 +141,8 @@ var mutants = []mutant{
 		"m.confirm(p, &wire.Ack{Set: v.Set})", "for _, q := range m.members.list {\n\t\t\tm.confirm(q, &wire.Ack{Set: v.Set})\n\t\t}"},
 	{"fewer peers than asked are said to be enough", "engine/ack.go",
 		"Met: h.held >= w.k", "Met: met"},
+	{"what ended is not remembered", "table/ended.go",
+		"if x == nil || !t.remembers(x, o.at)", "if x == nil || x != nil || !t.remembers(x, o.at)"},
 }
 
 // likely names, for bugs that few runs meet, faults without which they hardly show: seeds that draw those are run.
@@ -172,6 +174,7 @@ var rare = map[string]situation{
 	"a node that has just started trusts its clock": farStart,
 	"what the sender lacks is over, however young":  rejoin,
 	"what ended here long ago is taken again":       apart,
+	"what ended is not remembered":                  brief,
 }
 
 // quickMutants are planted in every ordinary run.

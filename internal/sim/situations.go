@@ -17,6 +17,10 @@ const (
 // changes, so that all have to be alike soon.
 const rejoin situation = "rejoin"
 
+// brief is apart, drawn in its place: both parts write sessions that the other has not heard of, with lives of seconds and of an hour, and have
+// forgotten what ended when they meet.
+const brief situation = "brief"
+
 var situations = []situation{flood, apart, farStart}
 
 func (o *Options) drawSituation(seed uint64) {
@@ -44,6 +48,10 @@ func (o *Options) drawSituation(seed uint64) {
 			o.Faults &= Skew | OtherCluster | SmallPayload
 			o.Keep, o.Follow = rejoinKeep, 0
 			o.Mix = mix{create: 1, update: 3, upsert: 3, touch: 30}
+		} else if d.IntN(4) == 0 {
+			o.Situation, o.Keys, o.Ops = brief, 200, 600
+			o.Keep = rejoinKeep
+			o.Mix = mix{create: 1, update: 1, upsert: 6, touch: 1, shorten: 1}
 		}
 	case farStart:
 		o.Faults = o.Faults&^(OtherCluster|Isolate|Partition|OneWay|Crash|Leaves) | FarClock // the others are most
@@ -62,7 +70,7 @@ const (
 
 // separate cuts two parts off from each other, each time they were together for a while.
 func (w *World) separate() {
-	if w.opts.Situation != apart && w.opts.Situation != rejoin {
+	if s := w.opts.Situation; s != apart && s != rejoin && s != brief {
 		return
 	}
 	d := dice(w.opts.Seed, diceSeparate)
@@ -71,9 +79,10 @@ func (w *World) separate() {
 	}
 	for at := between(togetherLeast, togetherMost); at < w.opts.Chaos; at += between(togetherLeast, togetherMost) {
 		length := between(beyondKeep, beyondKeepMost)
-		if w.opts.Situation == apart {
+		switch w.opts.Situation {
+		case apart:
 			length += w.opts.Keep
-		} else {
+		case rejoin:
 			at += rejoinWithin
 		}
 		alone, quiet := d.IntN(w.opts.Nodes), d.IntN(3)

@@ -120,8 +120,11 @@ func (n *Node) clusterMillis() int64 { return n.table.Time(n.wall()) }
 
 // drawLife draws from the lifetimes, but for the first few.
 func (n *Node) drawLife(from int) time.Duration {
-	if n.world.opts.Situation == rejoin { // soon forgotten where nobody touches it
+	switch n.world.opts.Situation {
+	case rejoin: // soon forgotten where nobody touches it
 		return lifetimes[1+n.world.work.IntN(3)]
+	case brief:
+		return pick(n.world.work, 2*time.Second, 3*time.Second, time.Hour)
 	}
 	return lifetimes[from+n.world.work.IntN(len(lifetimes)-from)]
 }
