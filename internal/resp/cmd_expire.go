@@ -97,7 +97,9 @@ func (c *client) expireBy(argv [][]byte, x expiry) {
 		return
 	}
 	if o.xx && o.lt {
-		if v, ok := c.s.cfg.Table.Get(c.s.wallMS, c.key(argv[1])); ok && v.Due == 0 {
+		endless := false
+		c.s.cfg.Table.Look(c.s.wallMS, c.key(argv[1]), func(v table.View) { endless = v.Due == 0 })
+		if endless {
 			c.bool(false)
 			return
 		}

@@ -7,7 +7,15 @@ import (
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
-func getCommand(c *client, argv [][]byte) { c.answer(c.read(argv[1])) }
+func getCommand(c *client, argv [][]byte) { c.get(argv[1]) }
+
+// get sends a key's value, or null for none.
+func (c *client) get(key []byte) (ok bool) {
+	if ok = c.look(key, func(v table.View) { c.bulk(v.Value) }); !ok {
+		c.null()
+	}
+	return ok
+}
 
 // answer sends a value, or null for none.
 func (c *client) answer(v table.View, ok bool) {
@@ -24,13 +32,14 @@ func mgetCommand(c *client, argv [][]byte) {
 		if c.overflowing() {
 			return
 		}
-		c.answer(c.read(key))
+		c.get(key)
 	}
 }
 
 func strlenCommand(c *client, argv [][]byte) {
-	v, _ := c.read(argv[1])
-	c.int(int64(len(v.Value)))
+	n := 0
+	c.look(argv[1], func(v table.View) { n = len(v.Value) })
+	c.int(int64(n))
 }
 
 // options are what may follow a value (SET) or a key (GETEX).
@@ -200,24 +209,27 @@ func getexCommand(c *client, argv [][]byte) {
 	if !o.parse(c, argv[2:], false) {
 		return
 	}
-	v, ok := c.read(argv[1])
-	if !ok {
+	if _, ok := c.read(argv[1]); !ok {
 		c.null()
 		return
 	}
-	due := int64(0)
+	due, ok := int64(0), false
 	if o.when != nil {
 		if due, ok = o.due(c, "getex"); !ok {
 			return
 		}
 	}
+	before := len(c.out)
+	if !c.s.cfg.Table.Look(c.s.wallMS, c.key(argv[1]), func(v table.View) { c.bulk(v.Value) }) {
+		c.null() // it has gone meanwhile
+		return
+	}
 	if o.when != nil || o.persist {
 		if _, err := c.expire(argv[1], due, table.ExpireAlways); err != nil {
+			c.out = c.out[:before]
 			c.failed(err)
-			return
 		}
 	}
-	c.bulk(v.Value)
 }
 
 func getdelCommand(c *client, argv [][]byte) {

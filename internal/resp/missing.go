@@ -52,11 +52,7 @@ func (c *client) knowsMissing(k record.Key) bool {
 }
 
 func (c *client) sighting(k record.Key) sighting {
-	st := &c.s.scratch
-	c.s.cfg.Table.Load(k, st)
-	tomb := st.Tomb.At
-	clear(st.Births) // the values are not to be kept alive
-	st.Births = st.Births[:0]
+	tomb := c.s.cfg.Table.Destroyed(k)
 	if tomb == 0 {
 		return sighting{}
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/sessioncast/sessioncast/internal/record"
 )
 
 // Server serves the Redis protocol. Its methods may be called from any goroutine.
@@ -30,7 +28,6 @@ type Server struct {
 	track   trackTable
 	wallMS  int64 // when the commands being carried out were received, Unix milliseconds: what the table goes by
 	nowMS   int64 // the cluster's time then: what lifetimes count from
-	scratch record.State
 	buffers int64 // of replies that wait, and of commands, of all clients
 
 	inbox inbox

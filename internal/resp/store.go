@@ -20,14 +20,13 @@ func (c *client) key(arg []byte) record.Key {
 	return record.Key{DB: uint8(c.db), Name: unsafe.String(unsafe.SliceData(arg), len(arg))}
 }
 
-// read looks a key up for a reader.
-func (c *client) read(arg []byte) (v table.View, ok bool) {
+// look shows what is under a key to see, as Table.Look does.
+func (c *client) look(arg []byte, see func(table.View)) (ok bool) {
 	k := c.key(arg)
 	if c.track.on && c.current.flags&reads != 0 {
 		c.follow(k)
 	}
-	v, ok = c.s.cfg.Table.Get(c.s.wallMS, k)
-	if ok {
+	if ok = c.s.cfg.Table.Look(c.s.wallMS, k, see); ok {
 		c.s.count.hits.Add(1)
 	} else {
 		c.s.count.misses.Add(1)
@@ -35,6 +34,13 @@ func (c *client) read(arg []byte) (v table.View, ok bool) {
 			c.sawMissing(k)
 		}
 	}
+	return ok
+}
+
+// read looks a key up for who does not need its value.
+func (c *client) read(arg []byte) (v table.View, ok bool) {
+	ok = c.look(arg, func(x table.View) { v = x })
+	v.Value, v.Owner = nil, ""
 	return v, ok
 }
 

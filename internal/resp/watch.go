@@ -26,7 +26,6 @@ func watchCommand(c *client, argv [][]byte) {
 	for _, key := range argv[1:] {
 		if !c.watches(key) {
 			v, ok := c.read(key)
-			v.Value = nil
 			c.watched = append(c.watched, watched{db: c.db, key: bytes.Clone(key), ok: ok, view: v})
 			c.watchedNames += len(key)
 		}
@@ -58,7 +57,8 @@ func (c *client) watchedChanged() bool {
 	for i := range c.watched {
 		w := &c.watched[i]
 		c.db = w.db
-		v, ok := c.s.cfg.Table.Get(c.s.wallMS, c.key(w.key))
+		var v table.View
+		ok := c.s.cfg.Table.Look(c.s.wallMS, c.key(w.key), func(x table.View) { v = x })
 		if ok != w.ok || v.Version != w.view.Version || v.Birth != w.view.Birth || v.Due != w.view.Due {
 			return true
 		}

@@ -27,11 +27,12 @@ func TestAllocationBudgets(t *testing.T) {
 	s := b.state(name)
 	w := Write{Value: []byte("value"), Due: a.now + hour}
 	var into record.State
-	i := int64(0)
+	i, seen := int64(0), 0
 	wantAllocs(t, "Get", 0, func() { a.Get(a.now, key(name)) })
+	wantAllocs(t, "Look", 0, func() { a.Look(a.now, key(name), func(v View) { seen += len(v.Value) }) })
 	wantAllocs(t, "Get of nothing", 0, func() { a.Get(a.now, key("nothing")) })
 	wantAllocs(t, "Get of a long name", 0, func() { a.Get(a.now, key("a name that is longer than the sixty-three bytes of the short way")) })
-	wantAllocs(t, "Put", 1, func() { _, _ = a.Put(a.now, key(name), &w) })
+	wantAllocs(t, "Put", 0, func() { _, _ = a.Put(a.now, key(name), &w) })
 	wantAllocs(t, "touch", 1, func() { i++; _, _ = a.Expire(a.now, key(name), a.now+hour+i, ExpireAlways) })
 	wantAllocs(t, "Merge of an equal state", 0, func() { b.Merge(b.now, key(name), &s) })
 	wantAllocs(t, "Load", 0, func() { a.Load(key(name), &into) })

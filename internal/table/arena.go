@@ -234,5 +234,6 @@ func (t *Table) move(a *arena, p *packed, n int) {
 	copy(to, p.bytes(0, n))
 	moved := (*packed)(unsafe.Pointer(unsafe.SliceData(to)))
 	moved.place = place
+	moved.mode &^= modeShared
 	b.slots[i].e = moved
 }

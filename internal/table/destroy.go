@@ -31,7 +31,7 @@ func (t *Table) Destroy(now int64, k record.Key, hold bool) (res Result, err err
 		return res, ErrClosed
 	}
 	if res.Existed = o.visible(); res.Existed {
-		res.Before = o.view()
+		res.Before = o.show()
 	}
 	o.destroy(hold)
 	res.Seq, res.Done = o.seq, o.seq != 0

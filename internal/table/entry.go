@@ -74,7 +74,7 @@ func (e *entry) mode() mode {
 func (e *entry) setClass(c class) {
 	e.class = c
 	if e.packed != nil {
-		e.packed.mode = e.packed.mode&modeTouched | e.mode()
+		e.packed.mode = e.packed.mode&(modeTouched|modeShared) | e.mode()
 	}
 }
 
@@ -98,7 +98,7 @@ func (t *Table) deadline(e *entry, floor hlc.Stamp) *record.Birth {
 
 // View is what a reader sees of a session.
 type View struct {
-	Value   []byte // shared; nobody ever changes it in place
+	Value   []byte // shared; nobody ever changes it, but where Look shows it
 	Type    uint8
 	Owner   string
 	Due     int64 // when it ends, Unix milliseconds, touches known only here included; 0: never
@@ -147,10 +147,31 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 	b := t.bucket(h)
 	b.mu.Lock()
 	if p := b.find(h, k); p != nil {
-		ok = t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now))
+		if ok = t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now)); ok {
+			p.share()
+		}
 	}
 	b.mu.Unlock()
 	return v, ok
+}
+
+// Look shows a session to see, with the lock held that its writers need: what it is shown may change when see returns. Who reads often
+// and keeps nothing reads so, since a value that nobody keeps may be written over where it lies.
+func (t *Table) Look(now int64, k record.Key, see func(View)) (ok bool) {
+	if k.DB >= record.Databases || len(k.Name) > record.MaxName {
+		return false
+	}
+	now = t.believed(now)
+	h := t.hash(k)
+	b := t.bucket(h)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var v View
+	p := b.find(h, k)
+	if ok = p != nil && t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now)); ok {
+		see(v)
+	}
+	return ok
 }
 
 // read is viewInto without unpacking more than readers see, where there is only one birth.

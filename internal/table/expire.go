@@ -37,7 +37,7 @@ func (o *op) expire(due int64, cond ExpireCond, res *Result) error {
 	if res.Existed = o.visible(); !res.Existed {
 		return nil
 	}
-	res.Before = o.view()
+	was := o.view().Due
 	past := due != 0 && due <= o.at
 	if why := o.t.Quarantine(); why != nil && !past {
 		o.t.counts.refused.Add(1)
@@ -46,15 +46,15 @@ func (o *op) expire(due int64, cond ExpireCond, res *Result) error {
 	if !past {
 		due = record.CapDue(min(due, maxDue), o.current().Absolute)
 	}
-	if !cond.holds(due, res.Before.Due) || due == 0 && res.Before.Due == 0 {
+	if !cond.holds(due, was) || due == 0 && was == 0 {
 		return nil
 	}
 	res.Done = true
 	switch {
 	case past:
 		o.destroy(false)
-	case due != res.Before.Due:
-		o.moveDeadline(due, res.Before.Due)
+	case due != was:
+		o.moveDeadline(due, was)
 	}
 	res.Seq = o.seq
 	return nil

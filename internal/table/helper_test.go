@@ -225,7 +225,9 @@ func births(e *entry) (list []string) {
 // checkPacked packs e once more and compares.
 func (n *node) checkPacked(e *entry) {
 	again := *e
-	again.pack(new(arena))
+	var h packed
+	meta, size := again.plan(&h, nil)
+	again.fillNew(new(arena), &h, meta, size)
 	var read entry
 	again.packed.unpack(&read)
 	d := ""

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
@@ -146,8 +147,24 @@ func (t *Table) Load(k record.Key, into *record.State) bool {
 	e := entries.Get().(*entry)
 	p.unpack(e)
 	copyState(into, &e.state)
+	p.share()
 	e.rest()
 	return true
+}
+
+// Destroyed is the stamp of the key's tombstone, 0 for none.
+func (t *Table) Destroyed(k record.Key) hlc.Stamp {
+	h := t.hash(k)
+	b := t.bucket(h)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.find(h, k)
+	if p == nil || p.flags&hasTomb == 0 {
+		return 0
+	}
+	var e entry
+	p.unpack(&e)
+	return e.state.Tomb.At
 }
 
 func copyState(to, from *record.State) {

@@ -118,10 +118,16 @@ func (o *op) visible() bool {
 	return d != nil && !d.Deadline.Hidden(o.at, o.t.skewAt(o.now, o.at))
 }
 
-// view is what a reader sees of the key.
+// view is what a reader sees of the key, until something is changed.
 func (o *op) view() View {
 	v, _ := o.t.view(o.e, o.floor, o.now, o.at)
 	return v
+}
+
+// show is view for who keeps it.
+func (o *op) show() View {
+	o.e.packed.share()
+	return o.view()
 }
 
 func (o *op) seen() seen {
@@ -209,6 +215,9 @@ func (o *op) repack() {
 	was, cost := e.packed, int64(e.cost)
 	a := o.t.arena(o.hash)
 	e.pack(a)
+	if e.packed == was {
+		return
+	}
 	if was != nil {
 		a.free(was, int(cost)-slotCost)
 	}

@@ -14,10 +14,9 @@ import (
 //	packed | name | meta | touch | owner | value | more
 //
 // meta are the first birth's registers, as far as they say something of their own, and the tombstone; touch is room for
-// a local touch, there where one was made or it costs nothing; more are further births. Name, owner and values never
-// change, readers share them: a change makes a new piece. The name's place is the same in all, so that who compares it need not wait
-// for the head. Only print, mode and the touch are written in place, under the
-// bucket's lock.
+// a local touch, there where one was made or it costs nothing; more are further births. The name's place is the same in all,
+// so that who compares it need not wait for the head. What readers got they share, and it never changes: see overwrite for
+// what is written in place, under the bucket's lock; all else makes a new piece.
 type packed struct {
 	print uint64    // fingerprint of the state, as added to the bucket's sum
 	hash  uint64    // of the value
@@ -66,22 +65,38 @@ const (
 	classMask   mode = 3
 	modeUnknown mode = 4
 	modeTouched mode = 8
+	modeShared  mode = 16 // somebody outside of the bucket's lock may hold its values
 )
 
-// pack writes e anew into a, and points e's name to where it lies now.
+// pack writes e over what it was, where that can be, else anew into a, and points e's name to where it lies now.
 func (e *entry) pack(a *arena) {
 	var scratch [maxMeta]byte
 	var h packed
-	meta := e.layout(&h, scratch[:0])
-	size := e.size(meta)
+	meta, size := e.plan(&h, scratch[:0])
+	if e.fitsOver(&h) {
+		e.overwrite(&h, meta)
+	} else {
+		e.fillNew(a, &h, meta, size)
+	}
+}
+
+// plan works out the head, what goes behind it, and the length of it all.
+func (e *entry) plan(h *packed, scratch []byte) (meta []byte, size int) {
+	meta = e.layout(h, scratch)
+	size = e.size(meta)
 	if e.touch != nil || h.flags&hasBirth != 0 && (e.packed != nil && e.packed.flags&hasRoom != 0 || stored(size+touchSize) == stored(size)) {
 		h.flags |= hasRoom
 		size += touchSize
 	}
+	return meta, size
+}
+
+// fillNew writes what was planned into a piece of its own.
+func (e *entry) fillNew(a *arena, h *packed, meta []byte, size int) {
 	a.mu.Lock()
 	b, place := a.reserve(size)
 	h.place = place
-	e.fill(b[:packedSize], &h, meta)
+	e.fill(b[:packedSize], h, meta)
 	a.mu.Unlock()
 	e.cost = uint32(stored(size) + slotCost)
 	if e.touch != nil {

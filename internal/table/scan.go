@@ -73,6 +73,7 @@ func appendItem(items []chunkItem, e *entry) []chunkItem {
 	it := &items[len(items)-1]
 	it.key = e.key()
 	copyState(&it.state, &e.state)
+	e.packed.share()
 	return items
 }
 
@@ -150,6 +151,7 @@ func (s *scan) visit(hash uint64, e *entry) bool {
 	if e.db == s.db {
 		if v, ok := s.t.view(e, s.t.floor(e.db), s.now, s.at); ok {
 			s.found = append(s.found, scanned{e.name, v})
+			e.packed.share()
 		}
 	}
 	return true

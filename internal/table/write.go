@@ -85,7 +85,7 @@ func (o *op) put(w *Write, res *Result) error {
 	}
 	res.Existed = o.visible()
 	if res.Existed && w.NeedBefore {
-		res.Before = o.view()
+		res.Before = o.show()
 	}
 	if w.If == IfAbsent && res.Existed || w.If == IfPresent && !res.Existed {
 		return nil
