@@ -237,6 +237,8 @@ var metricHelp = map[string]string{
 	"table.RenewDropped":    "Extensions that found no room to wait for that.",
 	"table.EndsTold":        "Ends of forgotten sessions told where an older state of them came.",
 	"table.EndsDropped":     "Ends of forgotten sessions not remembered any more, since there are too many.",
+	"table.TombsTold":       "Logouts told again, after their tombstone was collected, where a session came that they end.",
+	"table.TombsDropped":    "Collected tombstones not remembered any more, since there are too many.",
 	"table.Reissued":        "Extensions of a session's life replicated later after all.",
 	"link.Oversize":         "Datagrams longer than any node sends.",
 	"link.ReceiveErrors":    "Failed receptions.",

@@ -178,14 +178,14 @@ func (w *World) pull(s *State, n, from int) bool {
 	return w.snapEnd(s, n)
 }
 
-// bury remembers, for the judge, what each node was told of and saw killed.
+// bury remembers, for the judge, what each node saw killed; where nodes are Forgetful, of what it was told of.
 func (w *World) bury(s *State) {
 	for _, op := range s.Ops {
 		if op == nil || op.Kind != opBirth || op.B.Dot != op.Dot {
 			continue
 		}
 		for n := range w.Nodes {
-			if nd := &s.Node[n]; nd.Cov.has(op.Dot) && nd.Key.killed(op.B.ID, op.B.Weak, Rules{}) {
+			if nd := &s.Node[n]; (nd.Cov.has(op.Dot) || !w.Forgetful) && nd.Key.killed(op.B.ID, op.B.Weak, Rules{}) {
 				nd.Buried |= op.Dot
 			}
 		}
@@ -248,9 +248,9 @@ func (w *World) checkReunited(before, c *State) error {
 }
 
 // stranded: what a transfer that broke off brought of a destroy is here, its dot died with all who held it, and another node has
-// the birth. Nothing but the comparison of fingerprints, of which there are twenty a minute, tells them apart (limit 4).
+// the birth. Where nobody remembers, nothing but the comparison of fingerprints, of which there are twenty a minute, tells them apart (limit 4).
 func (w *World) stranded(s *State) bool {
-	return w.Pulls && w.strandedAt(s, never)
+	return w.Pulls && w.Forgetful && w.strandedAt(s, never)
 }
 
 // strandedAt looks at the destroys made before a time.
@@ -276,9 +276,9 @@ func (w *World) strandedAt(s *State, before int16) bool {
 }
 
 // overdue: a node has taken a destroy for as long as a tombstone is kept, and not the creation, while another has both. That the
-// dots known in a part of the cluster reach all of that part in this time is what absence relies on (limit 3).
+// dots known in a part of the cluster reach all of that part in this time is what absence relies on where nobody remembers (limit 3).
 func (w *World) overdue(s *State) bool {
-	if !w.Pulls {
+	if !w.Pulls || !w.Forgetful {
 		return false
 	}
 	for _, tomb := range s.Ops {

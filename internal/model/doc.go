@@ -85,6 +85,9 @@
 //     part brings it back, or brings it to a node that joins meanwhile.) From a sender that lacks none it is taken: it has heard of all
 //     destroys that are collected, so the birth came to its end here and was kept alive there.
 //  19. A transfer from several donors claims what all of them held.
+//  21. When a tombstone is collected, T and hold stay, without a limit in time. Where something comes to the key that they kill, the tombstone is told again,
+//     under its own stamps, with a new dot, and until as of one made now. (Who has the destroy and not the creation cannot tell by absence that
+//     the birth ended; nor can who has neither.)
 //
 // # Limits
 //
@@ -97,11 +100,12 @@
 //     who remembers it meets what it overrode; a write of limit 1 may yet reach one node by an old datagram. The heal is part of convergence
 //     in these cases, not only an alarm. Nothing else needs it: where no birth was purged while one of the key's dots was missing
 //     somewhere, equal intervals are equal states. In the end all nodes show what lives by all that the living ones saw (checkEnds).
-//  3. Absence is judged by what is covered. Who took a destroy, and for as long as a tombstone is kept neither the creation that it
+//  3. What is left of collected tombstones (21) dies with its node, and gives way to later ones. Where nobody remembers, as on nodes that are Forgetful,
+//     absence is judged by what is covered: who took a destroy, and for as long as a tombstone is kept neither the creation that it
 //     killed nor a repair of it, though another has both, cannot tell (overdue). Likewise a destroy by who had not heard of the
-//     creation kills it where its tombstone comes in time, and else not.
-//  4. Where a transfer broke off, or ended before that was offered, the effect of a destroy is somewhere without its dot. If all who hold the
-//     dot die then, the comparison of fingerprints must tell who has the session still while the tombstone is kept; and nobody dies who held it alone
+//     creation kills it there where its tombstone comes in time, and else not.
+//  4. Nor does who is Forgetful tell where a transfer broke off, or ended before that was offered, and the effect of a destroy is somewhere without its dot: if all
+//     who hold the dot die then, the comparison of fingerprints must tell who has the session still while the tombstone is kept; and nobody dies who held it alone
 //     for longer (stranded).
 //  5. A birth whose stamp was raised above its node's clock may escape a destroy by a node that never saw it (design 3.3).
 package model

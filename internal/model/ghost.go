@@ -311,7 +311,7 @@ func (w *World) checkConverged(c *State) error {
 			w.heal(c, n, (n+1)%w.Nodes)
 		}
 	}
-	if w.Heals { // an end that this brought to light is a change as any other
+	if w.Heals || w.Pulls && !w.Forgetful { // an end, or a destroy, that this brought to light is a change as any other
 		w.converge(c, 0)
 	}
 	if !w.equal(c) {

@@ -24,6 +24,14 @@ var longHold = Params{TTL: 8, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Hold: 6, L
 // apart has sessions that outlive a tombstone's keep by far, and a tick longer than that.
 var apart = Params{TTL: 60, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Life: 4, Tick: 12, NoLife: true, Pulls: true, Clock: [maxNodes]int16{0, 1, 0}}
 
+// oblivious is apart where nothing is left of collected tombstones: what absence is worth by itself.
+var oblivious = forgetful(apart)
+
+func forgetful(p Params) Params {
+	p.Forgetful = true
+	return p
+}
+
 // brief has sessions that end long before a tombstone does, and separations shorter than its keep.
 var brief = Params{TTL: 3, ShortTTL: 1, Pad: 1, Skew: 1, Epoch: 2, Life: 12, Tick: 2, NoLife: true, Pulls: true, Clock: [maxNodes]int16{0, 1, 0}}
 
@@ -67,12 +75,18 @@ var profiles = []profile{
 		Budget{actUpsert: 1, actCreate: 1, actWrite: 1, actTouch: 1, actDestroy: 1, actLeap: 1, actRestart: 1, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
 	{"two nodes, one restarts", small, 2, 3, 5, 6, 9,
 		Budget{actUpsert: 1, actReset: 1, actCreate: 1, actWrite: 1, actTouch: 1, actDestroy: 1, actTick: 1, actLeap: 2, actRestart: 1, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
-	{"two nodes, a long separation", apart, 2, 4, 6, 7, 9,
+	{"two nodes, a long separation", oblivious, 2, 4, 6, 7, 9,
 		Budget{actCreate: 2, actWrite: 1, actDestroy: 2, actTick: 2, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 2}},
-	{"three nodes, a long separation", apart, 3, 3, 4, 6, 7,
+	{"three nodes, a long separation", oblivious, 3, 3, 4, 6, 7,
 		Budget{actCreate: 2, actWrite: 1, actDestroy: 1, actTick: 1, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 2}},
-	{"three nodes, a long separation and a restart", apart, 3, 2, 4, 6, 7,
+	{"three nodes, a long separation and a restart", oblivious, 3, 2, 4, 6, 7,
 		Budget{actCreate: 1, actDestroy: 1, actTick: 1, actRestart: 1, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 1}},
+	{"two nodes, tombstones are remembered", apart, 2, 4, 6, 7, 9,
+		Budget{actCreate: 2, actWrite: 1, actDestroy: 2, actTick: 2, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 2}},
+	{"three nodes, tombstones are remembered", apart, 3, 3, 4, 6, 7,
+		Budget{actCreate: 2, actWrite: 1, actDestroy: 1, actTick: 2, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 2}},
+	{"three nodes, tombstones are remembered, and a restart", apart, 3, 2, 4, 6, 7,
+		Budget{actCreate: 1, actDestroy: 1, actTick: 2, actRestart: 1, actSnapStart: 2, actSnapRead: 1, actSnapEnd: 1}},
 	{"two nodes, a short separation", brief, 2, 3, 6, 7, 9,
 		Budget{actCreate: 1, actTouch: 2, actDestroy: 1, actTick: 3, actLeap: 2, actSnapStart: 1, actSnapRead: 1, actSnapEnd: 1}},
 }

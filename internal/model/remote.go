@@ -46,6 +46,7 @@ func (w *World) deliverTouch(nd *Node, op *Op) bool {
 // merged is what follows every merge into a key that had so many births: judge the result, by what has ended here as well, then
 // square the local touch with it.
 func (w *World) merged(s *State, n int, had uint8) {
+	w.tellTomb(s, n)
 	if !w.InsertDue {
 		w.collect(s, n)
 	}
@@ -53,6 +54,26 @@ func (w *World) merged(s *State, n int, had uint8) {
 		w.tellEnd(s, n)
 	}
 	w.settle(s, n)
+}
+
+// tellTomb tells a tombstone that is remembered again where something has come that it kills, under its own stamp, with a new dot. It is kept
+// as long as one made now.
+func (w *World) tellTomb(s *State, n int) {
+	nd := &s.Node[n]
+	past := Key{T: nd.Past.T, Hold: nd.Past.Hold}
+	kills := false
+	for i := range nd.Key.B[:nd.Key.N] {
+		kills = kills || past.killed(nd.Key.B[i].ID, nd.Key.B[i].Weak, Rules{})
+	}
+	if !kills || nd.Seq >= maxSeq {
+		return
+	}
+	until := w.until(max(past.T, at(w.time(s, n))), past.Hold)
+	if w.TombToldAsOld {
+		until = w.until(past.T, past.Hold)
+	}
+	nd.Key.mergeTomb(past.T, until, past.Hold, w.Rules)
+	s.issue(n, Op{Kind: opTomb, T: past.T, Until: until, Hold: past.Hold})
 }
 
 // tellEnd writes an end that is remembered into what comes after it and is older, under the end's own stamp, with a new dot. What has
@@ -139,14 +160,14 @@ func (w *World) heal(s *State, n, from int) {
 }
 
 // restart loses all; a new incarnation waits for a snapshot. That the last who held the dot of an old destroy does not die while its
-// effect is elsewhere without it is what absence relies on (limit 4).
+// effect is elsewhere without it is what absence relies on where nobody remembers (limit 4).
 func (w *World) restart(s *State, n int) bool {
 	if s.Origins >= maxOrigins {
 		return false
 	}
 	was := s.Node[n]
 	s.Node[n] = Node{Origin: s.Origins, Joining: true}
-	if w.Pulls && w.strandedAt(s, s.Now-w.Life) {
+	if w.Pulls && w.Forgetful && w.strandedAt(s, s.Now-w.Life) {
 		s.Node[n] = was
 		return false
 	}

@@ -42,6 +42,8 @@ type Rules struct {
 	EndNewStamp          bool // an end that is told after all gets a new stamp
 	EndOutlivesDestroy   bool // an end is told although its birth is destroyed
 	ClaimAny             bool // a transfer of two donors claims what either had
+	TombForgotten        bool // a tombstone that is collected leaves nothing
+	TombToldAsOld        bool // one that is told again ends when the first did
 }
 
 // Params are the constants of design 3, in ticks.
@@ -54,6 +56,7 @@ type Params struct {
 	Life          int16 // the absolute lifetime, or what stands for one where none is set
 	Pulls         bool  // a node may pull at any time, and nothing is on its way for longer than Life
 	NoLife        bool  // births have no absolute lifetime of their own: nothing caps a touch
+	Forgetful     bool  // what is left of collected tombstones has given way to others: limits 3 and 4
 	Heals         bool  // equal intervals need not be equal states: the comparison of fingerprints is part of convergence
 	Tick          int16 // how much time one tick is; 0: 1
 	Clock         [maxNodes]int16

@@ -189,7 +189,7 @@ func appendNode(b []byte, nd *Node) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(nd.Buried))
 	b = append16(b, int16(nd.HLC), int16(nd.Local.Birth.S), int16(nd.Local.At.S), nd.Local.Due,
 		int16(nd.Last.Birth.S), int16(nd.Last.At.S), nd.Last.Due, int16(nd.Ended.DL.ID.S), int16(nd.Ended.Birth.S),
-		nd.Ended.DL.Due, nd.Ended.DL.Promise, nd.Ended.Span)
+		nd.Ended.DL.Due, nd.Ended.DL.Promise, nd.Ended.Span, int16(nd.Past.T), int16(nd.Past.Hold))
 	b = append(b, nd.Ended.DL.ID.O, nd.Ended.Birth.O, nd.Local.Birth.O, nd.Local.At.O, nd.Last.Birth.O, nd.Last.At.O)
 	b = appendKey(b, &nd.Key)
 	if p := nd.Snap; p != nil {

@@ -72,6 +72,9 @@ type End struct {
 	Span  int16 // ghost: the longest lifetime it was known to have been given
 }
 
+// Tomb is what is left of tombstones that were collected.
+type Tomb struct{ T, Hold Stamp }
+
 // Snapshot is a transfer under way: intervals as of its start, and records, read later.
 type Snapshot struct {
 	Donor, Origin uint8
@@ -96,6 +99,7 @@ type Node struct {
 	Saw     Dots // ghost: every dot whose effect was in this incarnation's key, purged since or not
 	Key     Key
 	Ended   End
+	Past    Tomb // the highest stamps of tombstones that were collected here
 	Local   Touch
 	Last    Touch // ghost: the last touch kept local here
 	Snap    *Snapshot
@@ -199,6 +203,9 @@ func (w *World) collect(s *State, n int) {
 	}
 	if nd.Key.T > 0 && t >= w.epochEnd(nd.Key.Until) {
 		s.Parted = s.Parted || w.apart(s)
+		if !w.TombForgotten && !w.Forgetful {
+			nd.Past.T, nd.Past.Hold = max(nd.Past.T, nd.Key.T), max(nd.Past.Hold, nd.Key.Hold)
+		}
 		nd.Key.T, nd.Key.Until, nd.Key.Hold = 0, 0, 0
 	}
 }

@@ -133,8 +133,11 @@ func (n *Node) checkTomb(k record.Key, s *record.State, h *history, was *seen) {
 }
 
 // noteStrangers: what was created before the tombstone that is collected now, and elsewhere, and was not heard of here, lives on where it
-// does: a known limit. What was covered here by then has ended.
+// does, if the tombstone is not remembered: a known limit. What was covered here by then has ended.
 func (n *Node) noteStrangers(h *history, was *seen) {
+	if n.table.Stats().TombsDropped == 0 { // each is remembered
+		return
+	}
 	highest := was.held == was.tomb
 	if was.stranger == nil {
 		was.stranger = make(map[record.Version]bool)
@@ -160,9 +163,9 @@ func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *his
 		n.broken("promise 8", k, "has birth %v with marks that it was not made with", b.ID)
 	case b.ID.At <= s.Tomb.At:
 		n.broken("promise 3", k, "birth %v lives under tombstone %v, which is held", b.ID, s.Tomb.At)
-	case b.ID.At <= was.tomb && !was.stranger[id]:
+	case b.ID.At <= was.tomb && !was.stranger[id] && !h.astray[id]:
 		n.broken("promise 3", k, "birth %v lives under tombstone %v", b.ID, was.tomb)
-	case b.Weak && b.ID.At <= was.hold && !was.stranger[id]:
+	case b.Weak && b.ID.At <= was.hold && !was.stranger[id] && !h.astray[id]:
 		n.broken("promise 3", k, "weak birth %v lives under the hold %v", b.ID, was.hold)
 	case b.ID.At <= n.floorSeen(k.DB):
 		if v, ok := n.table.Get(n.wall(), k); ok && v.Birth.At <= n.floorSeen(k.DB) {

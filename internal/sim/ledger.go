@@ -22,6 +22,7 @@ type history struct {
 	deadlines map[record.Version]record.Deadline
 	tombs     []record.Tombstone      // every one that a destroy made
 	expired   map[record.Version]bool // births that a node forgot at their end
+	astray    map[record.Version]bool // births whose end was not told to all in time, in a forgetful run
 }
 
 // dotFact is what a dot stands for: whoever covers it must hold what it made, or something that overrides it.
@@ -58,6 +59,7 @@ func (l *ledger) of(k record.Key) *history {
 			values:    make(map[writeID]uint64),
 			deadlines: make(map[record.Version]record.Deadline),
 			expired:   make(map[record.Version]bool),
+			astray:    make(map[record.Version]bool),
 		}
 		l.known[k] = h
 		l.keys = append(l.keys, k)
@@ -83,6 +85,7 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 	}
 	if s.Tomb.At != 0 && !h.hasTomb(s.Tomb.At) {
 		h.tombs = append(h.tombs, s.Tomb)
+		n.world.watchTomb(k, s.Tomb)
 	}
 }
 

@@ -139,6 +139,8 @@ var mutants = []mutant{
 		"case p.confirms >= seq:\n", "case p.confirms >= seq || m.deaf(p):\n"},
 	{"what one holds all are taken to hold", "engine/heartbeat.go",
 		"m.confirm(p, &wire.Ack{Set: v.Set})", "for _, q := range m.members.list {\n\t\t\tm.confirm(q, &wire.Ack{Set: v.Set})\n\t\t}"},
+	{"a collected tombstone leaves nothing", "table/collected.go",
+		"tomb: was.At, hold: was.Hold}", "tomb: 0, hold: 0}"},
 	{"fewer peers than asked are said to be enough", "engine/ack.go",
 		"Met: h.held >= w.k", "Met: met"},
 	{"what ended is not remembered", "table/ended.go",
@@ -161,7 +163,7 @@ var likely = map[string]Faults{
 
 // keeping are the bugs that only parts show which are separated for longer than tombstones are kept: seeds that keep those for
 // seconds are run.
-var keeping = []string{"absence is not judged", "old dots are repaired one by one"}
+var keeping = []string{"a collected tombstone leaves nothing", "absence is not judged", "old dots are repaired one by one"}
 
 // tight are those that only small memories show.
 var tight = []string{

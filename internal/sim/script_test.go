@@ -351,7 +351,7 @@ func (s *script) count(out *strings.Builder, args []string) {
 	values := map[string]uint64{
 		"replays": c.DropReplay, "nacks": c.NacksOut, "repairs": c.RepairsOut, "unproven": c.DropUnproven,
 		"divergences": c.Divergences, "fetches": c.FetchesStarted, "tags": c.DropTag,
-		"ended": c.EndedElsewhere,
+		"ended": c.EndedElsewhere, "told": s.node(args[0]).table.Stats().TombsTold,
 	}
 	for _, name := range args[1:] {
 		fmt.Fprintf(out, "%s %d\n", name, values[name])

@@ -79,7 +79,8 @@ func (o *op) merge(in *record.State) Outcome {
 	unborn := len(o.e.state.Births) == 0
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
 	if m.Changed {
-		o.purge(o.t.finished(o.at))
+		o.recall()
+		o.collect(o.t.finished(o.at))
 		if unborn {
 			o.tellEnd()
 		}

@@ -171,7 +171,12 @@ func (o *op) destroyStamp() hlc.Stamp {
 	return max(last, o.highest().Next())
 }
 
+// takeDot gives the operation its dot. All that it changes has one: who is told of that gets the key's state.
 func (o *op) takeDot(touch bool) {
+	if o.seq != 0 {
+		o.touch = o.touch && touch
+		return
+	}
 	o.seq, o.touch = o.t.seq.Add(1), touch
 }
 

@@ -19,6 +19,7 @@ type counts struct {
 	renewed, renewDropped                          atomic.Uint64
 	over, absent, compacted                        atomic.Uint64
 	endsTold, endsDropped                          atomic.Uint64
+	tombsTold, tombsDropped                        atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -61,6 +62,8 @@ type Stats struct {
 	Absent         uint64 // births dropped: they ended in another part of the cluster, during a long separation
 	EndsTold       uint64 // ends of births already forgotten, told where something older came
 	EndsDropped    uint64 // ends not remembered any more, since there are too many
+	TombsTold      uint64 // tombstones already collected, told again where something came that they kill
+	TombsDropped   uint64 // collected tombstones not remembered any more, since there are too many
 }
 
 // Stats reads the gauges and counters.
@@ -76,6 +79,7 @@ func (t *Table) Stats() Stats {
 		Renewed: c.renewed.Load(), RenewDropped: c.renewDropped.Load(),
 		Over: c.over.Load(), Absent: c.absent.Load(), Compacted: c.compacted.Load(),
 		EndsTold: c.endsTold.Load(), EndsDropped: c.endsDropped.Load(),
+		TombsTold: c.tombsTold.Load(), TombsDropped: c.tombsDropped.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

@@ -142,7 +142,7 @@ func (t *Table) wakeUp(b *bucket, now int64, due slot) {
 	if o.e.class == session && !o.visible() {
 		o.hide()
 	}
-	if o.purge(t.epoch.Load()) {
+	if o.collect(t.epoch.Load()) {
 		t.counts.purged.Add(1)
 		o.settle()
 	}

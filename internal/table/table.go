@@ -42,15 +42,19 @@ type Config struct {
 	Lifetime time.Duration   // absolute lifetime of a session; 0: none
 	Keep     time.Duration   // of tombstones, where there is no Lifetime; 0: 24 h. Alike in the whole cluster
 	Hold     time.Duration   // how long upserts of a session just logged out are refused; 0: off
-	OnWrite  func()          // called after each local change got its dot, outside all locks; must not block
+
+	Forgetful bool // nothing is left of collected tombstones, as where their memory is short; for tests
+
+	OnWrite func() // called after each local change got its dot, outside all locks; must not block
 }
 
 // Table is all records of one node. Make it with New.
 type Table struct {
 	buckets [Buckets]bucket // first, so that each starts a cache line
 
-	arenas [arenaSize]arena
-	ends   [Buckets]ends // each under its bucket's lock
+	arenas    [arenaSize]arena
+	ends      [Buckets]ends      // each under its bucket's lock
+	collected [Buckets]collected // likewise
 
 	cfg     Config
 	me      atomic.Uint32 // record.Ref of this run
