@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -24,7 +23,8 @@ func watched(n *Node, by int) func() bool {
 	return func() bool { return int(n.watches.watched.Load()) == by }
 }
 
-// The bound is that of a machine with other things to do; docs/reliability.md has what is measured.
+// Who has proven a doubt knows by the end of the connection; whom silence tells has proven none. How soon that is hangs on what else the
+// machine has to do: docs/reliability.md has what is measured, TestADeadProcessIsKnownToAllWithin50ms the bound, under a virtual clock.
 func TestTheDeathOfAProcessIsSeenByAllLongBeforeItsSilence(t *testing.T) {
 	const port = 24200
 	var nodes []*Node
@@ -35,15 +35,14 @@ func TestTheDeathOfAProcessIsSeenByAllLongBeforeItsSilence(t *testing.T) {
 		eventually(t, n.cfg.Name+" is watched by two", watched(n, 2))
 	}
 	victim := nodes[1]
-	began := time.Now()
 	victim.Kill()
 	for _, n := range nodes {
 		if n != victim {
 			eventually(t, n.cfg.Name+" knows", func() bool { return seen(n, victim.Self()) == wire.Dead })
+			if n.Counters().DoubtsProven == 0 {
+				t.Errorf("%s knows by silence", n.cfg.Name)
+			}
 		}
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("known to all after %v", took)
 	}
 	for _, n := range nodes {
 		if n != victim {

@@ -28,8 +28,8 @@ type loop struct {
 	doing     []*sock
 	waiting   map[*sock]struct{} // has output that the kernel does not take
 	in        []byte             // what one read brings, lent to the client being served
-	out       []byte             // replies, lent likewise
-	paused    time.Time          // accepting goes on then
+	replies   lending
+	paused    time.Time // accepting goes on then
 	now       time.Time
 
 	done chan struct{}
@@ -44,7 +44,8 @@ type sock struct {
 	ending   bool // the client sends no more: one edge told of its last bytes and of its end
 	writing  bool // told when it takes bytes again
 	progress time.Time
-	counted  int // bytes of output in the server's count
+	lent     *byte // where its client's replies begin, while they lie among those of others
+	counted  int   // bytes of output in the server's count
 }
 
 // wakeup is the loop's bell. It may be rung from any goroutine, also after the loop ended.
@@ -60,7 +61,7 @@ func newMover(s *Server, perConnection bool) mover {
 		return newPorter(s)
 	}
 	return &loop{s: s, listeners: make(map[int]string), waiting: make(map[*sock]struct{}), done: make(chan struct{}),
-		in: make([]byte, readSize), out: make([]byte, 0, readSize)}
+		in: make([]byte, readSize), replies: lending{out: make([]byte, 0, lendSize)}}
 }
 
 func (l *loop) start() (err error) {
@@ -148,6 +149,7 @@ func (l *loop) turn(events []unix.EpollEvent) (ended bool) {
 	for i := range events[:n] {
 		woken = l.event(&events[i]) || woken
 	}
+	l.answer()
 	if woken {
 		l.s.deliver()
 	}
@@ -159,6 +161,7 @@ func (l *loop) turn(events []unix.EpollEvent) (ended bool) {
 		}
 	}
 	clear(l.doing)
+	l.answer()
 	l.watchmen()
 	deadline, stopping := l.stopping()
 	return stopping && l.finish(deadline)
@@ -222,12 +225,11 @@ func (l *loop) event(e *unix.EpollEvent) (woken bool) {
 	return false
 }
 
-// serve reads, executes and answers what there is for one client, within the limits of a turn.
+// serve reads and executes what there is for one client, within the limits of a turn. It is answered with all others.
 func (l *loop) serve(k *sock) {
 	c := k.c
-	lent := c.out == nil
-	if lent {
-		c.out = l.out[:0]
+	if c.out == nil {
+		l.lend(k)
 	}
 	more, gone, wasFull := false, false, k.full()
 	if c.pending() > 0 && !c.held {
@@ -241,17 +243,7 @@ func (l *loop) serve(k *sock) {
 		more, gone = l.read(k)
 	}
 	c.settle()
-	if !c.held && !c.overflow && !gone {
-		gone = !l.flush(k)
-	}
-	l.takeBack(k, lent)
-	switch {
-	case gone || !l.account(k):
-		l.close(k)
-	case c.stuck() || k.full():
-	case more || k.readable || wasFull:
-		k.resume(c)
-	}
+	l.later(served{k: k, more: more, gone: gone, wasFull: wasFull})
 }
 
 // full reports whether so much waits to be sent that nothing more is executed before it is. It leaves room for the one reply more that
@@ -295,92 +287,6 @@ func (l *loop) read(k *sock) (more, gone bool) {
 		return c.runBuffered(), false
 	}
 	return c.feed(buf[:n]), false
-}
-
-// flush sends what there is. It reports false when the connection is done.
-func (l *loop) flush(k *sock) (open bool) {
-	c := k.c
-	for c.pending() > 0 {
-		n, err := write(k.fd, c.out[c.sent:])
-		l.s.count.writes.Add(1)
-		if err == unix.EINTR {
-			continue
-		}
-		if err == unix.EAGAIN {
-			return l.armed(k, true)
-		}
-		if err != 0 {
-			return false
-		}
-		c.sent += n
-		k.progress = l.now
-		l.s.count.bytesOut.Add(uint64(n))
-	}
-	if c.closing {
-		l.drain(k)
-		return false
-	}
-	return l.armed(k, false)
-}
-
-// armed asks to be told, or no longer, when the socket takes bytes again.
-func (l *loop) armed(k *sock, on bool) (open bool) {
-	if k.writing == on {
-		return true
-	}
-	k.writing = on
-	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET)
-	if on {
-		events |= unix.EPOLLOUT
-		k.progress = l.now
-		l.waiting[k] = struct{}{}
-	} else {
-		delete(l.waiting, k)
-	}
-	return unix.EpollCtl(l.epfd, unix.EPOLL_CTL_MOD, k.fd, &unix.EpollEvent{Events: events, Fd: int32(k.fd)}) == nil
-}
-
-// takeBack settles whose the output buffer is from here on.
-func (l *loop) takeBack(k *sock, lent bool) {
-	c := k.c
-	switch {
-	case c.pending() == 0 && lent:
-		l.out = l.reusable(c.out)
-		c.out, c.sent = nil, 0
-	case c.pending() == 0:
-		l.s.recycle(c.out)
-		c.out, c.sent = nil, 0
-	case lent && len(c.out) < readSize/4:
-		own := append([]byte(nil), c.out...)
-		l.out = l.reusable(c.out)
-		c.out = own
-	case lent:
-		l.out = l.s.buffer(readSize)
-	case c.sent > len(c.out)/2:
-		c.out = c.out[:copy(c.out, c.out[c.sent:])]
-		c.sent = 0
-	}
-}
-
-func (l *loop) reusable(b []byte) []byte {
-	if cap(b) > spareBufferBytes {
-		return make([]byte, 0, readSize)
-	}
-	return b[:0]
-}
-
-// account counts the output that waits, and reports false when it is too much.
-func (l *loop) account(k *sock) bool {
-	before := k.counted
-	k.counted = k.c.pending()
-	if k.c.overflow {
-		return false // counted where it was found
-	}
-	if k.counted == before || l.s.keepOutput(before, k.counted) {
-		return true
-	}
-	l.s.count.closedOutput.Add(1)
-	return false
 }
 
 // drain reads what the client still sent, so that closing does not reset the connection before the last reply is read.
@@ -441,6 +347,7 @@ func (l *loop) finish(deadline time.Time) bool {
 				l.serve(k)
 			}
 		}
+		l.answer()
 	}
 	late := !l.now.Before(deadline)
 	for _, k := range l.socks {
