@@ -44,7 +44,7 @@ func (r *Reading) degraded() string {
 	switch {
 	case !h.Since.IsZero():
 		return fmt.Sprintf("for %s, %s of %s in the last minute unconfirmed", Ago(r.At.Sub(h.Since)),
-			Thousands(h.Minute.Unconfirmed), Count(h.Minute.Waited, "write"))
+			Thousands(h.Minute.Unconfirmed), Count(h.Minute.Waited, "write")) + r.unconfirming()
 	case h.Asked == 0:
 		return ""
 	case h.Short() && h.Live == 0:
@@ -52,7 +52,7 @@ func (r *Reading) degraded() string {
 	case h.Short():
 		return fmt.Sprintf("%s there, --ack asks for %s", counted(h.Live), r.Ack)
 	case h.Deaf():
-		return fmt.Sprintf("%d of %s answer", h.Listening, Count(h.Live, "peer"))
+		return fmt.Sprintf("%d of %s answer", h.Listening, Count(h.Live, "peer")) + r.unconfirming()
 	}
 	return ""
 }
@@ -66,10 +66,14 @@ func counted(peers int) string {
 
 // ackFindings name what keeps writes from being confirmed.
 func (r *Reading) ackFindings() (list []Finding) {
+	cause := "A peer is slow, overloaded or unreachable: the table of sessioncast status shows which."
+	if r.unconfirming() != "" {
+		cause = "Unicast is shut, as said below."
+	}
 	if h := &r.Acks; !h.Since.IsZero() && r.syncedPeers() > 0 {
 		list = append(list, Finding{"acks", fmt.Sprintf(
-			"For %s, writes have returned before --ack %s peers had confirmed them (%s of %s in the last minute): were this node to die at once, they could be lost. A peer is slow, overloaded or unreachable: the table of sessioncast status shows which.",
-			Ago(r.At.Sub(h.Since)), r.Ack, Thousands(h.Minute.Unconfirmed), Thousands(h.Minute.Waited))})
+			"For %s, writes have returned before --ack %s peers had confirmed them (%s of %s in the last minute): were this node to die at once, they could be lost. %s",
+			Ago(r.At.Sub(h.Since)), r.Ack, Thousands(h.Minute.Unconfirmed), Thousands(h.Minute.Waited), cause)})
 	}
 	return list
 }

@@ -81,6 +81,7 @@ func (r *Reading) loadFindings() (list []Finding) {
 
 func (r *Reading) memberFindings() (list []Finding) {
 	list = append(list, r.unprovenFindings()...)
+	list = append(list, r.shutFindings()...)
 	others := len(r.Strange) + len(r.Unproven)
 	for _, m := range r.present() {
 		if m.Self {
@@ -165,7 +166,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	case m.Loss > lossWarn:
 		add("loss", "%s of %s's datagrams did not arrive here lately, and had to be asked for again: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}
-	if m.Deaf && m.State == wire.Synced {
+	if m.Deaf && !m.ShutIn && m.State == wire.Synced {
 		add("unanswering", "%s confirms no writes of this node, though it lives: it is overloaded, stopped or full, or nothing of this node arrives there. No write waits for it until it answers again.", name)
 	}
 	switch off := m.Offset.Abs(); {

@@ -95,11 +95,13 @@ type Readiness struct {
 	Degraded string `json:"degraded"`
 	Peers    int    `json:"peers"` // synced
 	Sessions int64  `json:"sessions"`
+	// Findings are what sessioncast status shows as worth a look: sentences with what to do. They do not make a node unready.
+	Findings []string `json:"findings"`
 }
 
 func writeReadiness(w http.ResponseWriter, r *Reading) {
 	d := Readiness{State: stateText(r.State), Reason: r.unready(), DegradedAcks: r.Counts.Engine.AckTimeouts,
-		Degraded: r.degraded(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions}
+		Degraded: r.degraded(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions, Findings: r.findingTexts()}
 	code := http.StatusOK
 	if d.Ready = d.Reason == ""; !d.Ready {
 		code = http.StatusServiceUnavailable

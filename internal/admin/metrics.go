@@ -111,6 +111,8 @@ func (e emitter) members(r *Reading) {
 		e.gauge("member_lacking", "1 when the member lacks sessions for which it has no room.", boolean(m.Lacking), "member", name)
 		e.gauge("member_answers", "1 when the member confirms writes of this node lately.", boolean(!m.Deaf), "member", name)
 		e.gauge("member_copies", "1 when the member gets unicast copies of what goes to the group.", boolean(m.Copies), "member", name)
+		e.gauge("member_shut_in", "1 when nothing by unicast arrives from the member, though its multicast does: it confirms no writes.", boolean(m.ShutIn), "member", name)
+		e.gauge("member_shut_out", "1 when, as the member says, nothing by unicast arrives there from this node, though its multicast does.", boolean(m.ShutOut), "member", name)
 		e.gauge("member_hears_us", "1 when the member says that it hears this node's multicast.", boolean(m.HearsUs), "member", name)
 	}
 	for s := wire.Joining; s <= wire.Dead; s++ {
@@ -177,6 +179,7 @@ var metricHelp = map[string]string{
 	"FetchesFailed":         "State transfers failed.",
 	"GivesUncounted":        "State transfers from this node beyond those that it waits for as it leaves.",
 	"JoinsIncomplete":       "Times that this node was synced without all that its donors had offered.",
+	"ShutsFound":            "Times that a peer that is heard was found to be shut: nothing by unicast arrived from it.",
 	"Divergences":           "Times that tables differed although no change was missing.",
 	"ClonesFound":           "Times that another process was found to run as a clone of this one; it went on as a new run.",
 	"NoRoom":                "Changes of other nodes that found no room in memory.",

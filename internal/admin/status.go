@@ -76,6 +76,9 @@ type Member struct {
 	Answers bool `json:"answers"`
 	// Unheard tells that nothing of this node arrives there, though it is heard here.
 	Unheard bool `json:"unheard"`
+	// ShutIn tells that nothing by unicast arrives from it, though its multicast does, ShutOut the same the other way round.
+	ShutIn  bool `json:"shut_in"`
+	ShutOut bool `json:"shut_out"`
 	// HearsUs tells whether it says that this node's multicast arrives there.
 	HearsUs bool `json:"hears_us"`
 	// Road is how it gets what this node sends to all: "multicast" or "unicast".
@@ -112,15 +115,20 @@ func (r *Reading) Status() *Status {
 		Address: addrText(r.Address), State: stateText(r.State), Reason: r.unready(), Uptime: r.uptime(), Version: r.Version,
 		Interface: r.Interface, Mode: r.Mode, Clients: append([]string{}, r.Clients...), Admin: r.Admin, Ack: r.Ack, Acks: r.acks(),
 		Members: r.members(), Unproven: r.unproven(), Sessions: r.Counts.Table.Sessions, Tombstones: r.Counts.Table.Tombstones,
-		Bytes: r.Counts.Table.Bytes, Limit: r.Counts.Table.Limit, Findings: []string{},
+		Bytes: r.Counts.Table.Bytes, Limit: r.Counts.Table.Limit, Findings: r.findingTexts(),
 	}
 	s.Ready = s.Reason == ""
 	s.Counters = r.counters(s.Members)
-	for _, f := range r.Findings() {
-		s.Findings = append(s.Findings, f.Text)
-	}
 	s.Verdict = s.verdict()
 	return s
+}
+
+func (r *Reading) findingTexts() []string {
+	texts := []string{}
+	for _, f := range r.Findings() {
+		texts = append(texts, f.Text)
+	}
+	return texts
 }
 
 func (r *Reading) uptime() int64 {
@@ -198,6 +206,7 @@ func (r *Reading) member(m *engine.Member) Member {
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
 		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
 		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf, Unheard: m.Unheard,
+		ShutIn: m.ShutIn, ShutOut: m.ShutOut,
 	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)

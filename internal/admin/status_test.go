@@ -93,6 +93,16 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"unproven", func(r *Reading) { shutOut(r); r.State = wire.Synced }, "Frames of web-2 at 10.0.1.2:4000 and 10.0.1.3:4000"},
 		{"unheard web-2", func(r *Reading) { r.Members[1].Unheard = true }, "Nothing of this node arrives at web-2"},
 		{"unheard web-2", func(r *Reading) { r.Members[1].Unheard, r.Members[1].State = true, wire.Dead }, "Nothing of this node arrives at web-2"},
+		{"shut", func(r *Reading) {
+			m, n := &r.Members[1], &r.Members[2]
+			m.Deaf, m.ShutIn, m.ShutOut, m.Shut = true, true, true, 90*time.Second
+			n.Deaf, n.ShutIn, n.ShutOut, n.Shut = true, true, true, 80*time.Second
+			r.Acks.Listening = 0
+		}, "Between this node and web-2 at 10.0.1.2:4000 and web-3 at 10.0.1.3:4000 only multicast has passed for 1 min, unicast in neither direction"},
+		{"shut in", func(r *Reading) { m := &r.Members[1]; m.Deaf, m.ShutIn, m.Shut = true, true, 5*time.Second },
+			"Unicast of web-2 at 10.0.1.2:4000 has not arrived here for 5 s, only multicast: no writes of this node are confirmed from there, and none waits for that. Open UDP and TCP port 4000 in this node's firewall"},
+		{"shut out", func(r *Reading) { m := &r.Members[1]; m.ShutOut, m.Shut = true, 5*time.Second },
+			"Unicast of this node has not arrived at web-2 at 10.0.1.2:4000 for 5 s, only multicast: this node cannot confirm the writes made there. Open UDP and TCP port 4000 in the firewall there"},
 		{"name web-2", func(r *Reading) { r.Members[2].Name = "web-2" }, "Two running nodes have the name web-2"},
 		{"socket small buffer; sysctl -w x=1", func(r *Reading) { r.Advice = []string{"small buffer; sysctl -w x=1"} }, "Small buffer; sysctl -w x=1"},
 	} {
@@ -184,5 +194,28 @@ func TestOfManyWhoDoNotAnswerAFewAreNamed(t *testing.T) {
 	}
 	if got := named(list); got != "10.0.0.0:4000, 10.0.0.1:4000, 10.0.0.2:4000 and 2 more" {
 		t.Error(got)
+	}
+}
+
+func TestUnconfirmedWritesNameTheFirewall(t *testing.T) {
+	r := healthy()
+	for i := range 2 {
+		m := &r.Members[1+i]
+		m.Deaf, m.ShutIn = true, true
+	}
+	r.Acks.Listening = 0
+	if got, want := r.Status().Acks.Reason, "0 of 2 peers answer; unicast of web-2 and web-3 does not arrive here: open UDP port 4000"; got != want {
+		t.Errorf("degraded: %q, want %q", got, want)
+	}
+	r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 472, Unconfirmed: 425}
+	s := r.Status()
+	if want := "for 30 s, 425 of 472 writes in the last minute unconfirmed; unicast of web-2 and web-3 does not arrive here: open UDP port 4000"; s.Acks.Reason != want {
+		t.Errorf("degraded: %q, want %q", s.Acks.Reason, want)
+	}
+	if want := "3 of 3 members synced, 18,204 sessions, no loss; unicast with web-2 and web-3 is shut; writes go unconfirmed."; s.Verdict != want {
+		t.Errorf("verdict %q, want %q", s.Verdict, want)
+	}
+	if len(s.Findings) != 2 || !strings.Contains(s.Findings[0], "Unicast is shut, as said below.") || !s.Members[1].ShutIn || s.Members[1].ShutOut {
+		t.Errorf("findings %q", s.Findings)
 	}
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -46,20 +45,14 @@ func (r *Reading) shutOut() (list []engine.Unproven) {
 // named lists the first few, by name and address.
 func named(list []engine.Unproven) string {
 	var names []string
-	for _, u := range list[:min(len(list), maxNamed)] {
+	for _, u := range list {
 		at := addrText(u.Addr)
 		if u.Name != "" {
 			at = Printable(u.Name) + " at " + at
 		}
 		names = append(names, at)
 	}
-	if more := len(list) - maxNamed; more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
-	}
-	if last := len(names) - 1; last > 0 {
-		return strings.Join(names[:last], ", ") + " and " + names[last]
-	}
-	return strings.Join(names, "")
+	return enumerate(names)
 }
 
 // unprovenFindings name the nodes between which and this one something is shut.

@@ -41,6 +41,12 @@ func (s *Status) verdict() string {
 		return fmt.Sprintf("Synced, but alone: no other node is heard. %s.", Count(s.Sessions, "session"))
 	}
 	text := fmt.Sprintf("%d of %d members synced, %s, %s", synced, all, Count(s.Sessions, "session"), s.lossText())
+	if shut := s.shut(); len(shut) > 0 {
+		text += "; unicast with " + enumerate(shut) + " is shut"
+	}
+	if s.Acks.Since > 0 {
+		text += "; writes go unconfirmed"
+	}
 	if len(missing) > maxNamed {
 		missing = append(missing[:maxNamed], fmt.Sprintf("and %d more", len(missing)-maxNamed))
 	}
@@ -51,6 +57,16 @@ func (s *Status) verdict() string {
 		text += "; not ready: " + s.Reason
 	}
 	return text + "."
+}
+
+// shut names the members with which only multicast is exchanged, in one direction at least.
+func (s *Status) shut() (names []string) {
+	for i := range s.Members {
+		if m := &s.Members[i]; m.live() && (m.ShutIn || m.ShutOut) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // maxNamed is how many members a sentence names.

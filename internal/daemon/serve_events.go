@@ -126,6 +126,10 @@ func (d *daemon) report(e engine.Event) {
 		d.log.Warn("a peer lives, as others tell, and nothing of it arrives here: check the firewalls and cables between it and this node", peer...)
 	case engine.EventUnproven:
 		d.reportUnproven(&e)
+	case engine.EventShut:
+		d.reportShut(&e)
+	case engine.EventShutNoMore:
+		d.log.Info("unicast between a peer and this node passes again, in both directions", peer...)
 	case engine.EventNotHeard:
 		d.log.Warn("a peer that is heard here hears nothing of this node: check the firewalls and cables between it and this node", peer...)
 	case engine.EventHeardThere:
@@ -152,6 +156,23 @@ func (d *daemon) reportUnproven(e *engine.Event) {
 		}
 	}
 	d.log.Error(text, attrs...)
+}
+
+// reportShut says which direction is shut, and what to open.
+func (d *daemon) reportShut(e *engine.Event) {
+	text, port := "", uint16(0)
+	if n := d.node.Load(); n != nil {
+		port = n.Link().Addr().Port()
+	}
+	switch m := &e.Member; {
+	case m.ShutIn && m.ShutOut:
+		text = "between a peer and this node only multicast passes, unicast in neither direction: no writes are confirmed from one to the other; open UDP and TCP in the firewalls of both"
+	case m.ShutIn:
+		text = "unicast of a peer does not arrive here, only multicast: it cannot confirm this node's writes; open UDP and TCP in this node's firewall, and let them out there"
+	default:
+		text, port = "unicast of this node does not arrive at a peer, only multicast: this node cannot confirm the writes made there; open UDP and TCP in the firewall there, and let them out here", e.Addr.Port()
+	}
+	d.log.Error(text, "peer", peerName(&e.Member), "address", e.Addr, "port", port)
 }
 
 func (d *daemon) reportIncomplete(e *engine.Event) {

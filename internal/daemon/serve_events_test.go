@@ -178,9 +178,15 @@ func TestNodesThatDoNotAnswerOrHearAreTold(t *testing.T) {
 		engine.Event{Kind: engine.EventNotHeard, Member: member, Addr: webAddr},
 		engine.Event{Kind: engine.EventHeardThere, Member: member, Addr: webAddr},
 	)
+	for _, direction := range []engine.Member{{ShutIn: true, ShutOut: true}, {ShutIn: true}, {ShutOut: true}} {
+		direction.Origin, direction.Name = webOrigin, "web-2"
+		got += reported(engine.Event{Kind: engine.EventShut, Member: direction, Addr: webAddr})
+	}
+	got += reported(engine.Event{Kind: engine.EventShutNoMore, Member: member, Addr: webAddr})
 	want := []string{
 		"ERROR a node of this cluster is heard, but answers by unicast do not arrive", "WARN  a peer that is heard here hears nothing of this node",
-		"INFO  a peer hears this node again",
+		"INFO  a peer hears this node again", "ERROR between a peer and this node only multicast passes, unicast in neither direction",
+		"ERROR unicast of a peer does not arrive here", "ERROR unicast of this node does not arrive at a peer", "INFO  unicast between a peer and this node passes again",
 	}
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	if len(lines) != len(want) {

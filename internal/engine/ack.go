@@ -40,7 +40,8 @@ type ackRecord struct {
 	benched time.Time // not asked until then
 	rtt     time.Duration
 
-	unmetSince time.Time // asked since then without any progress
+	unmetSince time.Time // asked since then without any progress,
+	unmetTo    uint64    // at first for dots up to here
 	deaf       bool      // for so long that no writer waits for it
 }
 
@@ -69,25 +70,28 @@ func (m *Machine) takeAck(p *peer, body []byte) error {
 		return err
 	}
 	m.count.AcksIn++
-	m.confirm(p, a)
+	m.confirm(p, a, true)
 	return nil
 }
 
-// confirm notes which of our dots p holds. Whoever answers is fit to be asked.
-func (m *Machine) confirm(p *peer, a *wire.Ack) {
+// confirm notes which of our dots p holds. Whoever answers is fit to be asked; where nothing but its multicast arrives that is no answer.
+func (m *Machine) confirm(p *peer, a *wire.Ack, answer bool) {
 	if high := a.Set.Max(); high > m.push.high {
 		if high > m.table.Made() { // it holds what another run made under our origin
 			m.findClone(netip.AddrPort{})
 		}
 		return
 	}
+	before := p.confirms
 	if p.mine.Union(&a.Set) {
-		before := p.confirms
 		p.confirms = prefix(&p.mine)
 		m.acks.recheck = true
-		if p.confirms > before {
-			m.progressed(p)
-		}
+	}
+	if !answer && p.lane.mute() {
+		return
+	}
+	if p.confirms > before || answer && p.confirms >= p.ack.unmetTo {
+		m.progressed(p)
 	}
 	if r := &p.ack; !r.askedAt.IsZero() && p.mine.Contains(r.askedTo) {
 		r.rtt = m.now.Sub(r.askedAt)
@@ -249,7 +253,10 @@ func (m *Machine) noteMiss(p *peer) {
 
 // owe notes that p asked us, among those named, for an acknowledgement.
 func (m *Machine) owe(p *peer, named []record.NodeID) {
-	p.ack.due = p.ack.due || slices.Contains(named, m.cfg.Self.Node)
+	if slices.Contains(named, m.cfg.Self.Node) {
+		p.ack.due = true
+		m.askBack(p)
+	}
 }
 
 // sendAcks acknowledges what arrived since the last Poll: one frame per peer, however many datagrams that was.

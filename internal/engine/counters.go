@@ -57,6 +57,7 @@ type Counters struct {
 	DoubtsIn          uint64 // told by others
 	DoubtsProven      uint64 // dead within milliseconds
 	DoubtsRefuted     uint64
+	ShutsFound        uint64 // peers heard by multicast of which nothing came by unicast, though they were asked
 	StoodStill        uint64 // times that this node was stopped or had no time at all
 	NoRoom            uint64 // remote items that found no room in the table
 	SealRefused       uint64 // must stay 0

@@ -121,6 +121,9 @@ func (m *Machine) listening() (n int) {
 // in time: so it costs the writes of these moments, whatever is the matter with it.
 func (m *Machine) deaf(p *peer) bool {
 	r := &p.ack
+	if p.lane.in {
+		return true
+	}
 	if !r.deaf && !r.unmetSince.IsZero() && m.now.Sub(r.unmetSince) >= ackDeafAfter {
 		r.deaf = true
 	}
@@ -134,11 +137,12 @@ func (m *Machine) asked(p *peer, through uint64) {
 		r.askedAt, r.askedTo = m.now, through
 	}
 	if r.unmetSince.IsZero() && p.confirms < through {
-		r.unmetSince = m.now
+		r.unmetSince, r.unmetTo = m.now, through
 	}
+	m.askedByMulticast(p)
 }
 
-// progressed notes that p confirmed more than before: one that is listened to no more is again if it answered in time, or
+// progressed notes that p confirmed more than before, or answered: one that is listened to no more is again if it answered in time, or
 // has caught up with everything.
 func (m *Machine) progressed(p *peer) {
 	r := &p.ack
@@ -153,7 +157,7 @@ func (m *Machine) progressed(p *peer) {
 // tryDeaf asks, once a second, whom no writer waits for whether it answers again.
 func (m *Machine) tryDeaf() {
 	for _, p := range m.members.list {
-		if p.synced() && m.deaf(p) && p.confirms < m.push.high {
+		if p.synced() && m.deaf(p) && !p.lane.in && (p.confirms < m.push.high || p.lane.mute()) {
 			p.ack.askedAt = time.Time{}
 			m.asked(p, m.push.high)
 			m.push.solicit = append(m.push.solicit, p.origin.Node)

@@ -79,6 +79,7 @@ func (m *Machine) listenAnew(now time.Time, still time.Duration) {
 			continue
 		}
 		p.heard = now
+		p.forgetQuestions()
 		if m.hearsMulticast(p) {
 			p.heardMulticast, p.road.deafAt = now, now.Add(deafAfter)
 		}

@@ -43,6 +43,7 @@ func (m *Machine) pollHeart() {
 		m.tryDeaf()
 		m.pollSighted()
 		m.pollOneWay()
+		m.weighLanes()
 		m.weighMemory()
 		m.weighOwed()
 		return
@@ -142,7 +143,7 @@ func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 func (m *Machine) heardOf(p *peer) wire.Heard {
 	return wire.Heard{
 		Origin: p.ref, Multicast: m.hears(p),
-		LossPct: uint8(min(p.multicasts.loss*200, 200)),
+		LossPct: uint8(min(p.multicasts.loss*200, 200)), Shut: p.lane.in && m.hears(p),
 	}
 }
 
@@ -201,7 +202,7 @@ func (m *Machine) setSaid(p *peer, s wire.MemberState) {
 // takeVector notes what p holds of one origin: of ours it is a confirmation, of others it tells who can repair what.
 func (m *Machine) takeVector(p *peer, v *wire.Vector) {
 	if v.Origin == m.self {
-		m.confirm(p, &wire.Ack{Set: v.Set})
+		m.confirm(p, &wire.Ack{Set: v.Set}, false)
 		return
 	}
 	set := v.Set.Clone()
@@ -216,6 +217,7 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 		case h.Origin == m.self:
 			p.lossOfOurs, p.lossAt = float64(h.LossPct)/200, m.now
 			m.takeHearing(p, h.Multicast)
+			p.lane.out = h.Shut
 		case m.members.byRef[h.Origin] == nil:
 			m.askWho(p)
 		}

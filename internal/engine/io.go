@@ -188,6 +188,8 @@ const (
 	EventNotHeard                         // Member hears nothing of this node, which hears it
 	EventHeardThere                       // ... does again
 	EventUnproven                         // Member is heard, and neither answers challenges nor gets ours: unicast is shut
+	EventShut                             // unicast between Member and this node is shut, as ShutIn and ShutOut say, though multicast passes
+	EventShutNoMore                       // ... no longer, in either direction
 )
 
 // Event is something an operator may want to know.
@@ -228,6 +230,9 @@ type Member struct {
 	Killed    bool          // its process ended without one
 	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
 	Unheard   bool          // nothing of this node arrives there, though it is heard here
+	ShutIn    bool          // its unicast does not arrive here, though its multicast does: it confirms nothing
+	ShutOut   bool          // the same the other way round, as it says
+	Shut      time.Duration // for how long
 	Multicast bool          // its multicast arrived here within the last seconds
 	HearsUs   bool          // it says that it hears our multicast
 	Late      time.Duration // Self only: by how much it was late at most within the last seconds

@@ -59,6 +59,7 @@ type Machine struct {
 	beat    heart
 	join    join
 	acks    acks
+	lanes   lanes
 	pace    pacer
 	asides  asides
 	leave   leaving
@@ -181,6 +182,7 @@ func (m *Machine) Poll(now time.Time, out *Output) {
 	m.pollGaps()
 	m.pollControl()
 	m.pollAcks()
+	m.pollLanes()
 	m.pollPush()
 	m.pollRepairs()
 	m.pollAside()
@@ -222,6 +224,7 @@ func (m *Machine) Deadline() time.Time {
 	d.add(m.frags.next)
 	d.add(m.gapDeadline())
 	d.add(m.acks.deadline())
+	d.add(m.lanes.next)
 	d.add(m.pushDeadline())
 	d.add(m.repair.at)
 	d.add(m.beat.deadline())

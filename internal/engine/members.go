@@ -57,6 +57,7 @@ type peer struct {
 	namedAt        time.Time // when it last said that it hears us; at first, when it came
 	missedAt       time.Time // when it last said, or showed, the opposite
 	unheardTold    bool
+	lane           lane
 
 	strange bool      // it has not said that it holds every old dot that we hold
 	metAt   hlc.Stamp // when it first said so
@@ -177,6 +178,8 @@ func (m *Machine) hear(p *peer, in Datagram, h *wire.Header) {
 	}
 	if in.Multicast {
 		p.heardMulticast = m.now
+	} else {
+		m.heardByUnicast(p)
 	}
 	if !h.Addressed && h.Type != wire.TypeHello {
 		p.multicasts.received++
@@ -448,10 +451,13 @@ func (m *Machine) describe(p *peer) Member {
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
 		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
-		Unheard: m.hearsNothing(p),
+		Unheard: m.hearsNothing(p), ShutIn: p.lane.in, ShutOut: p.lane.out,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
 	d.ClockTold = p.offset.told
+	if p.lane.now != (laneState{}) {
+		d.Shut = m.now.Sub(p.lane.since)
+	}
 	d.Stamps = max(d.Offset, time.Duration(p.stamped-m.wall())*time.Millisecond)
 	if o := m.lookup(p.ref); o != nil {
 		d.Lacks = o.missing()

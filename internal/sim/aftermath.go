@@ -28,6 +28,7 @@ const (
 // aftermath looks at the healed core once more.
 func (w *World) aftermath() {
 	w.getAcquainted()
+	w.shutAgain()
 	w.falseAlarms()
 	w.freshWrites()
 	w.leftovers()
@@ -63,7 +64,7 @@ func (w *World) estranged() string {
 			}
 		}
 	}
-	return ""
+	return w.misnames()
 }
 
 // slighted reports whether other is less to n than it should be, or costs it more.

@@ -138,13 +138,17 @@ var mutants = []mutant{
 	{"who answers nothing is counted as a holder", "engine/ack.go",
 		"case p.confirms >= seq:\n", "case p.confirms >= seq || m.deaf(p):\n"},
 	{"what one holds all are taken to hold", "engine/heartbeat.go",
-		"m.confirm(p, &wire.Ack{Set: v.Set})", "for _, q := range m.members.list {\n\t\t\tm.confirm(q, &wire.Ack{Set: v.Set})\n\t\t}"},
+		"m.confirm(p, &wire.Ack{Set: v.Set}, false)", "for _, q := range m.members.list {\n\t\t\tm.confirm(q, &wire.Ack{Set: v.Set}, false)\n\t\t}"},
 	{"a collected tombstone leaves nothing", "table/collected.go",
 		"tomb: was.At, hold: was.Hold}", "tomb: 0, hold: 0}"},
 	{"fewer peers than asked are said to be enough", "engine/ack.go",
 		"Met: h.held >= w.k", "Met: met"},
 	{"what ended is not remembered", "table/ended.go",
 		"if x == nil || !t.remembers(x, o.at)", "if x == nil || x != nil || !t.remembers(x, o.at)"},
+	{"a peer of which nothing comes by unicast is not named", "engine/shut.go",
+		"\t\tl.in, m.acks.recheck = true, true\n", "\t\tm.acks.recheck = true\n"},
+	{"who was shut once stays so", "engine/shut.go",
+		"case m.now.Sub(l.back) >= openAfter:", "case m.now.Sub(l.back) >= time.Hour:"},
 }
 
 // likely names, for bugs that few runs meet, faults without which they hardly show: seeds that draw those are run.
@@ -158,7 +162,10 @@ var likely = map[string]Faults{
 
 	"a donor leaves in the middle of a transfer":     Leaves,
 	"who hears others that it cannot prove is alone": NoUnicast,
-	"who lacks what it was offered says nothing":     Leaves,
+
+	"a peer of which nothing comes by unicast is not named": NoUnicast,
+	"who was shut once stays so":                            NoUnicast,
+	"who lacks what it was offered says nothing":            Leaves,
 }
 
 // keeping are the bugs that only parts show which are separated for longer than tombstones are kept: seeds that keep those for

@@ -81,6 +81,7 @@ const (
 	diceSeparate
 	diceShut
 	diceForget
+	diceShutAgain
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }

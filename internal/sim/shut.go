@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -47,6 +49,78 @@ func (w *World) leaveShut() {
 	w.stats.Shut++
 	w.log("unicast of %s to %s goes on failing, both ways %v", nodeName(from), nodeName(to), both)
 	w.net.shut(+1, func(f, t int) bool { return f == from && t == to || both && f == to && t == from })
+}
+
+// misnamed reports whether n is wrong about unicast between it and other, where both use multicast and it passes. Who has not proved itself
+// to the other is another matter.
+func (w *World) misnamed(n, other *Node, m *engine.Member) bool {
+	in, out := w.net.link(other.id, n.id), w.net.link(n.id, other.id)
+	both := !w.opts.Unicast && in.deaf == 0 && out.deaf == 0
+	return n != other && other.knows(n) && (m.ShutIn != (both && in.shut > 0) || m.ShutOut != (both && out.shut > 0))
+}
+
+// misnames says who is wrong about unicast with whom, or nothing.
+func (w *World) misnames() string {
+	for _, n := range w.core() {
+		for _, m := range n.machine.Members(n.time()) {
+			if other := w.started[m.Origin]; other != nil && other.core && other.origin == m.Origin && m.State != wire.Dead && w.misnamed(n, other, &m) {
+				return fmt.Sprintf("%s says of unicast with %s that it is shut in %v, out %v", nodeName(n.id), nodeName(other.id), m.ShutIn, m.ShutOut)
+			}
+		}
+	}
+	return ""
+}
+
+// knows reports whether other is a member to n.
+func (n *Node) knows(other *Node) bool {
+	return slices.ContainsFunc(n.machine.Members(n.time()), func(m engine.Member) bool { return m.Origin == other.origin && m.State != wire.Dead })
+}
+
+const (
+	shutOneIn  = 3               // of how many runs with this fault unicast is shut once more among nodes that are synced
+	shutTurn   = 8 * time.Second // in which an idle node asks two peers
+	shutWithin = 9 * time.Second // after its turn came a shut is told by both sides; as soon after its end they say that all is well
+)
+
+// shutAgain shuts unicast among nodes of the healed core, all of which know each other, on some paths, one way or both: each must say so of
+// those it concerns, and of nobody else, and no more when it is over.
+func (w *World) shutAgain() {
+	d := dice(w.opts.Seed, diceShutAgain)
+	core := w.core()
+	if !w.opts.Faults.Has(NoUnicast) || w.opts.Unicast || w.opts.StaysDeaf || len(core) < 2 || w.err != nil || d.IntN(shutOneIn) > 0 {
+		return
+	}
+	a, i := d.IntN(len(core)), 1+d.IntN(len(core)-1)
+	from, to := core[a].id, core[(a+i)%len(core)].id
+	crosses := []func(f, t int) bool{
+		func(f, t int) bool { return f == from && t == to },
+		func(f, t int) bool { return f == from && t == to || f == to && t == from },
+		func(_, t int) bool { return t == to },
+		func(f, t int) bool { return f == from || t == from },
+	}[d.IntN(4)]
+	w.stats.Shut++
+	w.log("unicast of %s to %s is shut once more", nodeName(from), nodeName(to))
+	w.net.shut(+1, crosses)
+	w.namesSoon(time.Duration(len(core)/2)*shutTurn + shutWithin)
+	w.net.shut(-1, crosses)
+	w.log("unicast of %s to %s passes again", nodeName(from), nodeName(to))
+	w.namesSoon(shutWithin)
+}
+
+// namesSoon waits until all say of unicast what is true, and wants that they do within a while.
+func (w *World) namesSoon(within time.Duration) {
+	next, why := w.now, ""
+	w.run(w.now+within, func() bool {
+		if w.now < next {
+			return false
+		}
+		next = w.now + 100*time.Millisecond
+		why = w.misnames()
+		return why == ""
+	})
+	if w.err == nil && why != "" {
+		w.fail("members", "after %v: %s", within, why)
+	}
 }
 
 const (

@@ -211,7 +211,8 @@ func drawHeartbeat(w *world, t *rapid.T) any {
 	h.Epoch = drawSeq(t)
 	h.Vectors = drawVectors(w, t)
 	for range rapid.IntRange(0, 6).Draw(t, "heard") {
-		h.Heard = append(h.Heard, Heard{Origin: w.drawRef(t), Multicast: rapid.Bool().Draw(t, "multicast"),
+		multicast := rapid.Bool().Draw(t, "multicast")
+		h.Heard = append(h.Heard, Heard{Origin: w.drawRef(t), Multicast: multicast, Shut: multicast && rapid.Bool().Draw(t, "shut"),
 			LossPct: rapid.Uint8Range(0, MaxLoss).Draw(t, "loss")})
 	}
 	return h

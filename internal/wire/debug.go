@@ -137,6 +137,9 @@ func (p *printer) heartbeat(body []byte, sender record.Ref) {
 		if heard.Multicast {
 			p.put(" multicast")
 		}
+		if heard.Shut {
+			p.put(" shut")
+		}
 		p.put("}")
 	}
 }

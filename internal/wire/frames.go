@@ -142,6 +142,7 @@ const LacksPct = 110
 type Heard struct {
 	Origin    record.Ref
 	Multicast bool  // heard from it by multicast within the last three seconds
+	Shut      bool  // with Multicast: nothing comes from it by unicast, though it is asked again and again
 	LossPct   uint8 // of its multicast datagrams over the last seconds, in half percents, at most 200
 }
 

@@ -19,6 +19,7 @@ const (
 	entryHeard          = 2
 	entryHeardMulticast = 3
 	entryMarks          = 4 // in an offer
+	entryHeardShut      = 5 // by multicast, and not by unicast
 )
 
 // MaxLoss is the highest Heard.LossPct: all lost, in half percents.
@@ -92,7 +93,10 @@ func (e *Encoder) vector(dst *[]byte, v *Vector, end int, cut bool) bool {
 func (e *Encoder) heard(dst *[]byte, h *Heard, end int) bool {
 	entry, refs := len(*dst), len(e.refs)
 	tag := byte(entryHeard)
-	if h.Multicast {
+	switch {
+	case h.Multicast && h.Shut:
+		tag = entryHeardShut
+	case h.Multicast:
 		tag = entryHeardMulticast
 	}
 	b := append(e.ref(append(*dst, tag), h.Origin), min(h.LossPct, MaxLoss))
@@ -140,9 +144,9 @@ func (d *Decoder) Heartbeat(body []byte, sender record.Ref, into *Heartbeat) (hl
 		case entryVector:
 			r.check(len(into.Vectors) < MaxVectors, ErrLimit)
 			into.Vectors = append(into.Vectors, Vector{Origin: r.ref(), Set: r.set()})
-		case entryHeard, entryHeardMulticast:
+		case entryHeard, entryHeardMulticast, entryHeardShut:
 			r.check(len(into.Heard) < MaxVectors, ErrLimit)
-			into.Heard = append(into.Heard, Heard{Origin: r.ref(), Multicast: tag == entryHeardMulticast, LossPct: r.u8()})
+			into.Heard = append(into.Heard, Heard{Origin: r.ref(), Multicast: tag != entryHeard, Shut: tag == entryHeardShut, LossPct: r.u8()})
 			r.check(into.Heard[len(into.Heard)-1].LossPct <= MaxLoss, ErrValue)
 		default:
 			r.fail(ErrUnknown)

@@ -260,7 +260,7 @@ func TestListsThatAreTooLongAreCut(t *testing.T) {
 	for seq := uint64(1); seq < 40_000; seq += 2 {
 		odd.Add(seq)
 	}
-	beat := Heartbeat{Full: true, State: Synced, Vectors: []Vector{{w.refs[1], odd}, {w.refs[2], odd}}, Heard: []Heard{{w.refs[1], true, 0}}}
+	beat := Heartbeat{Full: true, State: Synced, Vectors: []Vector{{w.refs[1], odd}, {w.refs[2], odd}}, Heard: []Heard{{w.refs[1], true, false, 0}}}
 	b, vectors, _ := w.encoder().AppendHeartbeat(nil, now, &beat, 1300)
 	var got Heartbeat
 	if _, err := w.decoder().Heartbeat(b, w.self(), &got); err != nil || vectors != 1 {

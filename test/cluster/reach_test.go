@@ -30,6 +30,7 @@ var reachability = []struct {
 	{"a cut in one direction is named, and what is written arrives", oneWay},
 	{"who starts behind a firewall that passes multicast waits, and says why", shutOut},
 	{"a cut in one direction is named by both sides", oneWayByUnicast},
+	{"unicast that is shut on a node that is synced is named by all it concerns", shutLater},
 }
 
 func TestReachabilityInNamespaces(t *testing.T) {
@@ -267,6 +268,53 @@ func shutOut(b *testbed, n bridge) {
 	}
 	b.acknowledged(append(nodes, c), "after")
 	b.noDeaths(append(nodes, c))
+}
+
+// shutLater: the firewall of host 2 begins to let nothing in but multicast, while the node there is synced. So what it sends by unicast arrives,
+// and nothing that is sent there: it gets no confirmations, and gives them.
+func shutLater(b *testbed, n bridge) {
+	nodes := b.hosts(3)
+	b.acknowledged(nodes, "before")
+	n.net.Unicast(2, false)
+	c := nodes[2]
+	unconfirmed := func(times int) (n int, waited time.Duration) {
+		for i := range times {
+			began := time.Now()
+			if c.AwaitSync(context.Background(), c.put(fmt.Sprint("shut ", i), "x"), 1, 0) == 0 {
+				n++
+			}
+			waited += time.Since(began)
+		}
+		return n, waited
+	}
+	for _, m := range nodes[:2] {
+		b.eventually("c and "+m.name+" name each other", func() bool {
+			unconfirmed(1)
+			return c.toldOf(engine.EventShut, m.name) > 0 && m.toldOf(engine.EventShut, "c") > 0
+		})
+	}
+	for i, m := range nodes {
+		for _, other := range m.Members() {
+			if in, out := i == 2, other.Name == "c"; !other.Self && (other.ShutIn != in || other.ShutOut != out) {
+				b.Errorf("%s says of unicast with %s: shut in %v, out %v", m.name, other.Name, other.ShutIn, other.ShutOut)
+			}
+		}
+	}
+	if missed, waited := unconfirmed(40); missed != 40 || waited > time.Second { // 40 that wait take two
+		b.Errorf("%d of 40 writes unconfirmed, in %v", missed, waited)
+	}
+	if h := c.AckHealth(); h.Since.IsZero() || h.Listening != 0 || h.Live != 2 {
+		b.Errorf("c's acknowledgements: %+v", h)
+	}
+	b.allRead(nodes, "shut 39", "x")
+	n.net.Unicast(2, true)
+	for _, m := range nodes[:2] {
+		b.eventually("c and "+m.name+" say that it is over", func() bool {
+			return c.toldOf(engine.EventShutNoMore, m.name) == 1 && m.toldOf(engine.EventShutNoMore, "c") == 1
+		})
+	}
+	b.acknowledged(nodes, "again")
+	b.noDeaths(nodes)
 }
 
 // oneWayByUnicast: host 1 hears nothing of host 0, and no node uses multicast.
