@@ -67,8 +67,11 @@ func counted(peers int) string {
 // ackFindings name what keeps writes from being confirmed.
 func (r *Reading) ackFindings() (list []Finding) {
 	cause := "A peer is slow, overloaded or unreachable: the table of sessioncast status shows which."
-	if r.unconfirming() != "" {
+	switch h := &r.Acks; {
+	case r.unconfirming() != "":
 		cause = "Unicast is shut, as said below."
+	case !h.Deaf() && h.Recent.Unconfirmed == 0:
+		cause = "By now enough peers answer."
 	}
 	if h := &r.Acks; !h.Since.IsZero() && r.syncedPeers() > 0 {
 		list = append(list, Finding{"acks", fmt.Sprintf(

@@ -29,7 +29,7 @@ func (r *Reading) shutFindings() (list []Finding) {
 				"{here}", fmt.Sprint(here), "{there}", fmt.Sprint(there)).Replace(format)})
 		}
 	}
-	add("shut", "Between this node and {members} only multicast has passed for {time}, unicast in neither direction: they confirm no writes of this node, nor it any of theirs, and what is lost is not repaired. Open UDP and TCP port {here} in the firewall here, and {there} in the one there.", true, true)
+	add("shut", "Between this node and {members} only multicast has passed for {time}, unicast in neither direction: neither side confirms the other's writes, nor repairs what is lost. Open UDP and TCP port {here} in the firewall here, and port {there} in the one there.", true, true)
 	add("shut in", "Unicast of {members} has not arrived here for {time}, only multicast: no writes of this node are confirmed from there, and none waits for that. Open UDP and TCP port {here} in this node's firewall, and let it out there.", true, false)
 	add("shut out", "Unicast of this node has not arrived at {members} for {time}, only multicast: this node cannot confirm the writes made there. Open UDP and TCP port {there} in the firewall there, and let it out here.", false, true)
 	return list

@@ -208,11 +208,12 @@ func TestUnconfirmedWritesNameTheFirewall(t *testing.T) {
 		t.Errorf("degraded: %q, want %q", got, want)
 	}
 	r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 472, Unconfirmed: 425}
+	r.Acks.Recent = engine.AckShare{Waited: 150, Unconfirmed: 150}
 	s := r.Status()
 	if want := "for 30 s, 425 of 472 writes in the last minute unconfirmed; unicast of web-2 and web-3 does not arrive here: open UDP port 4000"; s.Acks.Reason != want {
 		t.Errorf("degraded: %q, want %q", s.Acks.Reason, want)
 	}
-	if want := "3 of 3 members synced, 18,204 sessions, no loss; unicast with web-2 and web-3 is shut; writes go unconfirmed."; s.Verdict != want {
+	if want := "3 of 3 members synced, 18,204 sessions, no loss; unicast with web-2 and web-3 is shut; 150 of 150 writes in the last ten seconds unconfirmed."; s.Verdict != want {
 		t.Errorf("verdict %q, want %q", s.Verdict, want)
 	}
 	if len(s.Findings) != 2 || !strings.Contains(s.Findings[0], "Unicast is shut, as said below.") || !s.Members[1].ShutIn || s.Members[1].ShutOut {

@@ -44,8 +44,8 @@ func (s *Status) verdict() string {
 	if shut := s.shut(); len(shut) > 0 {
 		text += "; unicast with " + enumerate(shut) + " is shut"
 	}
-	if s.Acks.Since > 0 {
-		text += "; writes go unconfirmed"
+	if a := &s.Acks; a.Unconfirmed10s > 0 {
+		text += fmt.Sprintf("; %s of %s in the last ten seconds unconfirmed", Thousands(a.Unconfirmed10s), Count(a.Waited10s, "write"))
 	}
 	if len(missing) > maxNamed {
 		missing = append(missing[:maxNamed], fmt.Sprintf("and %d more", len(missing)-maxNamed))

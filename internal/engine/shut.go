@@ -9,7 +9,7 @@ import (
 // Where multicast passes and unicast is shut between two members, as by a firewall that was changed, each hears the other, and nothing that
 // one tells the other alone arrives: acknowledgements, requests, repairs. Whom nothing by unicast came of lately is asked for an
 // acknowledgement; who goes on answering nothing, though it is heard and says that it hears this node, is called shut, and told so by the
-// heartbeat (docs/adr/0020).
+// heartbeat (docs/adr/0021).
 
 const (
 	laneEvery  = 8 * time.Second        // between the questions of an idle node,
