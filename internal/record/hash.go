@@ -22,33 +22,57 @@ func (o *Origins) Fingerprint(keyHash uint64, s *State) uint64 {
 	if s.IsEmpty() {
 		return 0
 	}
-	var scratch [512]byte
-	b := scratch[:0]
-	u64 := func(v uint64) { b = binary.LittleEndian.AppendUint64(b, v) }
-	version := func(v Version) {
-		u64(uint64(v.At))
-		u64(o.Hash(v.By))
+	var scratch [headPrint + 3*birthPrint]byte
+	b := scratch[:]
+	if size := headPrint + len(s.Births)*birthPrint; size <= len(b) {
+		b = b[:size]
+	} else {
+		b = make([]byte, size)
 	}
-	u64(keyHash)
-	u64(uint64(s.Tomb.At))
-	u64(uint64(s.Tomb.Until))
-	u64(uint64(s.Tomb.Hold))
+	head := (*[headPrint]byte)(b)
+	put(head[0:], keyHash)
+	put(head[8:], uint64(s.Tomb.At))
+	put(head[16:], uint64(s.Tomb.Until))
+	put(head[24:], uint64(s.Tomb.Hold))
 	for i := range s.Births {
-		birth := &s.Births[i]
-		version(birth.ID)
-		seq := birth.Seq << 1
-		if birth.Weak {
-			seq |= 1
-		}
-		u64(seq)
-		version(birth.Value.Version)
-		u64(birth.Value.Hash)
-		version(birth.Deadline.Version)
-		u64(uint64(birth.Deadline.Due))
-		u64(uint64(birth.Deadline.Promise))
-		u64(uint64(birth.Latest))
-		u64(uint64(birth.Span))
-		u64(uint64(birth.Absolute))
+		o.print((*[birthPrint]byte)(b[headPrint+i*birthPrint:]), &s.Births[i])
 	}
 	return xxhash.Sum64(b)
 }
+
+// What Fingerprint hashes of a key, and of each of its births.
+const (
+	headPrint  = 4 * 8
+	birthPrint = 13 * 8
+)
+
+// print writes what Fingerprint hashes of a birth.
+func (o *Origins) print(b *[birthPrint]byte, birth *Birth) {
+	seq := birth.Seq << 1
+	if birth.Weak {
+		seq |= 1
+	}
+	id, value, deadline := birth.ID, birth.Value.Version, birth.Deadline.Version
+	by := o.Hash(id.By)
+	hash := func(r Ref) uint64 {
+		if r == id.By { // nearly always
+			return by
+		}
+		return o.Hash(r)
+	}
+	put(b[0:], uint64(id.At))
+	put(b[8:], by)
+	put(b[16:], seq)
+	put(b[24:], uint64(value.At))
+	put(b[32:], hash(value.By))
+	put(b[40:], birth.Value.Hash)
+	put(b[48:], uint64(deadline.At))
+	put(b[56:], hash(deadline.By))
+	put(b[64:], uint64(birth.Deadline.Due))
+	put(b[72:], uint64(birth.Deadline.Promise))
+	put(b[80:], uint64(birth.Latest))
+	put(b[88:], uint64(birth.Span))
+	put(b[96:], uint64(birth.Absolute))
+}
+
+func put(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }

@@ -135,6 +135,12 @@ func Kills(t Tombstone, floor hlc.Stamp, b *Birth) bool {
 // Winner is the birth with the latest data and the birth with the latest deadline, of those that floor leaves alive.
 // Both are nil when nothing lives.
 func (s *State) Winner(o *Origins, floor hlc.Stamp) (value, deadline *Birth) {
+	if len(s.Births) == 1 { // nearly always
+		if b := &s.Births[0]; b.ID.At > floor {
+			return b, b
+		}
+		return nil, nil
+	}
 	for i := range s.Births {
 		b := &s.Births[i]
 		if b.ID.At <= floor {

@@ -27,6 +27,8 @@ type client struct {
 	libName string
 	libVer  string
 	current *command // being carried out, or the last one
+	spelled []byte   // how the client wrote the last command without subcommands,
+	spells  *command // which is this
 
 	fold   int64 // a deadline for the SET being carried out, from the command after it
 	folded bool  // it was used

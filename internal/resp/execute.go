@@ -45,11 +45,18 @@ func (c *client) execute(argv [][]byte) {
 
 // find looks the command up.
 func (c *client) find(argv [][]byte) (cmd *command, err string) {
+	if c.spells != nil && string(argv[0]) == string(c.spelled) { // the same as before, nearly always
+		return c.spells, ""
+	}
 	cmd = lookup(commands, argv[0])
 	if cmd == nil {
 		return nil, unknownCommand(argv)
 	}
-	if cmd.sub == nil || len(argv) == 1 {
+	if cmd.sub == nil {
+		c.spelled, c.spells = append(c.spelled[:0], argv[0]...), cmd
+		return cmd, ""
+	}
+	if len(argv) == 1 {
 		return cmd, ""
 	}
 	sub := lookup(cmd.sub, argv[1])

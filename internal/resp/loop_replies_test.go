@@ -21,7 +21,7 @@ func TestRepliesOfOneTurnDoNotMix(t *testing.T) {
 			c.want("+OK\r\n", "SET", fmt.Sprint("key", i), values[i])
 		}
 		for range 5 {
-			s.mu.Lock() // so that many are served in one turn
+			s.mu.Lock()       // so that many are served in one turn
 			s.track.limit = 5 // so that all are told something while their replies wait
 			for i, c := range clients {
 				c.send(encode("GET", fmt.Sprint("key", i)) + encode("ECHO", fmt.Sprint(i)) + encode("GET", "shared") + encode("SET", "shared", fmt.Sprint(i)))

@@ -144,11 +144,14 @@ func (p *parser) fill(b []byte) {
 
 // count reads the line "*n".
 func (p *parser) count(b []byte) (n int, ok bool, err error) {
-	line, ok, err := p.line(b, "too big mbulk count string")
-	if !ok || err != nil {
-		return 0, false, err
+	v, ok := p.short(b, '*')
+	if !ok {
+		line, whole, err := p.line(b, "too big mbulk count string")
+		if !whole || err != nil {
+			return 0, false, err
+		}
+		v, ok = parseInt(line[1:])
 	}
-	v, ok := parseInt(line[1:])
 	switch {
 	case !ok || v > maxItems:
 		return 0, false, protocolError("invalid multibulk length")
@@ -161,14 +164,17 @@ func (p *parser) count(b []byte) (n int, ok bool, err error) {
 // length reads the line "$n" and decides whether the argument is kept.
 func (p *parser) length(b []byte) (ok bool, err error) {
 	start := p.pos
-	line, ok, err := p.line(b, "too big bulk count string")
-	if !ok || err != nil {
-		return false, err
+	v, ok := p.short(b, '$')
+	if !ok {
+		line, whole, err := p.line(b, "too big bulk count string")
+		if !whole || err != nil {
+			return false, err
+		}
+		if b[start] != '$' {
+			return false, protocolError("expected '$', got '" + printable(b[start]) + "'")
+		}
+		v, ok = parseInt(line[1:])
 	}
-	if b[start] != '$' {
-		return false, protocolError("expected '$', got '" + printable(b[start]) + "'")
-	}
-	v, ok := parseInt(line[1:])
 	switch {
 	case !ok || v < 0 || v > maxSkippedBulk:
 		return false, protocolError("invalid bulk length")
@@ -196,6 +202,25 @@ func (p *parser) keep(b []byte, v int) {
 
 func (p *parser) tooLong(b []byte, size int) bool {
 	return size > p.usual && len(p.args) > 0 && size > p.total(b[p.args[0].from:p.args[0].to])
+}
+
+// short reads a line of kind and up to six digits, as nearly all are. Any other is left as it is.
+func (p *parser) short(b []byte, kind byte) (v int64, ok bool) {
+	rest := b[p.pos:]
+	if p.seen != 0 || len(rest) < len("$1\r\n") || rest[0] != kind || rest[1] == '0' {
+		return 0, false
+	}
+	for i, ch := range rest[1:min(len(rest)-1, len("$123456\r"))] {
+		d := ch - '0'
+		if d > 9 {
+			if ok = ch == '\r' && i > 0; ok {
+				p.pos += i + len("$\r\n")
+			}
+			return v, ok
+		}
+		v = v*10 + int64(d)
+	}
+	return 0, false
 }
 
 func printable(ch byte) string {

@@ -109,7 +109,7 @@ func (o *op) touchHere(t touch) {
 		o.repack()
 	}
 	o.t.counts.localTouches.Add(1)
-	send(o.t.watch.list.Load(), o, Touched)
+	send(o.watch, o, Touched)
 }
 
 // keepTouch looks after the local touch once the state may have changed. It goes with its birth, and a later deadline

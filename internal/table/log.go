@@ -40,8 +40,11 @@ func (r *ring) note(seq uint64, k record.Key, touch bool) {
 	for !r.fits(seq) {
 		r.grow()
 	}
-	r.slots[seq%uint64(len(r.slots))] = logged{seq, r.keep(k.Name), k.DB, touch}
+	*r.slot(seq) = logged{seq, r.keep(k.Name), k.DB, touch}
 }
+
+// slot is where a dot is remembered. There are as many slots as a power of two.
+func (r *ring) slot(seq uint64) *logged { return &r.slots[seq&uint64(len(r.slots)-1)] }
 
 // keep copies a name into a block. A block is free when the last of its names has been displaced.
 func (r *ring) keep(name string) string {
@@ -62,7 +65,7 @@ func (r *ring) fits(seq uint64) bool {
 	if n == 0 {
 		return false
 	}
-	was := r.slots[seq%n].seq
+	was := r.slot(seq).seq
 	return n == LogSize || was == 0 || was == seq || was+LogSize <= r.high
 }
 
@@ -71,7 +74,7 @@ func (r *ring) grow() {
 	r.slots = make([]logged, max(minRing, 2*len(old)))
 	for _, l := range old {
 		if l.seq != 0 {
-			r.slots[l.seq%uint64(len(r.slots))] = l
+			*r.slot(l.seq) = l
 		}
 	}
 }
@@ -80,7 +83,7 @@ func (r *ring) get(seq uint64) (logged, bool) {
 	if seq == 0 || len(r.slots) == 0 {
 		return logged{}, false
 	}
-	l := r.slots[seq%uint64(len(r.slots))]
+	l := *r.slot(seq)
 	return l, l.seq == seq
 }
 

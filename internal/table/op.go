@@ -17,7 +17,8 @@ type op struct {
 	e      *entry // nil: nothing is known
 	room   *entry // what e is unpacked to
 	slot   int    // where e is in the bucket
-	was    seen   // before the operation
+	was    seen   // before the operation, where anybody watches
+	watch  *[]*Watcher
 	remote bool
 
 	seq   uint64 // own dot of the change, logged after the lock is released
@@ -49,6 +50,7 @@ func (o *op) take() {
 	s := &o.b.slots[o.slot]
 	s.e.unpack(o.e)
 	o.e.wake = s.wake
+	o.watch = o.t.watch.list.Load()
 }
 
 // rest gives back what the operation has borrowed.
@@ -131,6 +133,9 @@ func (o *op) show() View {
 }
 
 func (o *op) seen() seen {
+	if o.watch == nil {
+		return seen{}
+	}
 	if v, d := o.e.state.Winner(o.t.cfg.Origins, o.floor); v != nil {
 		return seen{v.Value.Version, d.Deadline.Version}
 	}
@@ -187,6 +192,7 @@ func (o *op) place() {
 	}
 	o.e = o.room
 	o.e.begin(o.k)
+	o.watch = o.t.watch.list.Load()
 }
 
 // settle brings everything derived from the entry's state up to date after a change, and the table to the entry: packed
@@ -272,10 +278,10 @@ func (o *op) classify() class {
 
 // emit tells watchers what the change of class, or of a session's registers, means to a reader.
 func (o *op) emit(was, now class) {
-	list := o.t.watch.list.Load()
 	if was == session && now == hidden {
 		o.t.counts.expired.Add(1)
 	}
+	list := o.watch
 	if list == nil {
 		return
 	}
