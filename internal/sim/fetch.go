@@ -151,7 +151,18 @@ func (n *Node) carry(f *fetch) {
 	if !w.healed {
 		wait += time.Duration(float64(len(body)) / w.opts.StreamRate * float64(time.Second))
 	}
-	n.later(f, wait, func() { n.receive(f, typ, body, more) })
+	n.travel(f, wait, func() { n.receive(f, typ, body, more) })
+}
+
+// travelStep is by how much a message travels at a time: one that is on its way when the network is healed is as fast as those after it.
+const travelStep = time.Second
+
+func (n *Node) travel(f *fetch, wait time.Duration, arrive func()) {
+	if wait > travelStep && !n.world.healed {
+		n.later(f, travelStep, func() { n.travel(f, wait-travelStep, arrive) })
+		return
+	}
+	n.later(f, min(wait, travelStep), arrive)
 }
 
 // receive takes a message that arrived.
