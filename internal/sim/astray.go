@@ -33,3 +33,11 @@ func (w *World) noteAstray(k record.Key, t record.Tombstone) {
 		}
 	}
 }
+
+// noteBehind: so is a birth that a clock far behind has stamped, below tombstones that may be gone.
+func (n *Node) noteBehind(h *history, b *record.Birth) {
+	id, w := n.global(b.ID), n.world
+	if _, known := h.births[id]; !known && w.opts.Forgetful && b.ID.At.Add(maxSkew).Millis() < moment(w.now, 0).UnixMilli() {
+		h.astray[id] = true
+	}
+}

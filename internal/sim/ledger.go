@@ -74,6 +74,7 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 	for i := range s.Births {
 		b := &s.Births[i]
 		if b.ID.By == self {
+			n.noteBehind(h, b)
 			h.births[n.global(b.ID)] = birthFact{weak: b.Weak, seq: b.Seq}
 		}
 		if b.Value.By == self {
