@@ -82,7 +82,7 @@ func (m *Machine) pollJoin() {
 	if m.due(j.helloAt) {
 		m.sendHello()
 	}
-	if j.state != wire.Joining || j.fetch != nil || m.now.Before(j.retryAt) || m.pollVoices() {
+	if j.state != wire.Joining || j.fetch != nil || m.pollVoices() || m.now.Before(j.retryAt) {
 		return
 	}
 	j.retryAt = time.Time{}
@@ -203,9 +203,9 @@ func (m *Machine) donor(tried []*peer) *peer {
 	return full
 }
 
-// pullFrom catches up by a transfer of what differs.
+// pullFrom catches up by a transfer of what differs; not before this node, which has all from its donor, knows what time it is.
 func (m *Machine) pullFrom(p *peer) {
-	if m.join.fetch != nil || m.now.Before(m.join.retryAt) || !p.synced() {
+	if m.join.fetch != nil || m.join.voices.donor != nil || m.now.Before(m.join.retryAt) || !p.synced() {
 		return
 	}
 	m.startFetch(&fetch{donor: p, compare: true})
