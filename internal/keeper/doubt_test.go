@@ -126,3 +126,20 @@ func TestTheClockOfALeavingNodeCounts(t *testing.T) {
 		t.Fatal("a newcomer that is a day ahead forgets what the leaving node still keeps")
 	}
 }
+
+// Who is gone before it has told the time has left what it sent, and nobody says how late that may go.
+func TestNothingIsCollectedForAWhileAfterThoseWhoDidNotTellTheTimeAreGone(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	self, untold := engine.Member{Self: true, State: wire.Synced}, engine.Member{State: wire.Joining}
+	d.look(time.Second, self, untold)
+	d.look(2*time.Second, self)
+	d.look(time.Second+confirmedAlone-Interval, self)
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected by a clock that nobody has confirmed")
+	}
+	d.look(time.Second+confirmedAlone, self)
+	if d.keeps() {
+		t.Fatal("a node that is alone doubts its clock for ever")
+	}
+}

@@ -30,13 +30,14 @@ type Keeper struct {
 	stampsAhead bool // of the others' clocks, beyond the limit
 	blind       bool // nobody has told this node the time yet, and it may hear soon
 	late        time.Duration
-	heard       time.Duration // when, on the monotonic clock, peers told the time last
+	heard       time.Duration // when, on the monotonic clock, peers told the time last,
+	unsaid      time.Duration // and when somebody was there last who had not told it, and nobody who had
 	settled     bool          // it has been a member: it is not only the others' clocks that count
 }
 
 // New makes the keeper of a table; limit is the allowed skew, wall the node's clock in Unix milliseconds as it starts.
 func New(t *table.Table, limit time.Duration, wall int64) *Keeper {
-	return &Keeper{table: t, limit: limit, steps: newStepWatch(limit, wall)}
+	return &Keeper{table: t, limit: limit, steps: newStepWatch(limit, wall), unsaid: -confirmedAlone}
 }
 
 // Look takes in what the clocks say: wall in Unix milliseconds, mono since the node was opened, and the offsets of the
@@ -59,14 +60,15 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
 // node that has just started, or met somebody, and was not told the time yet collects nothing. Those who join may have what others sent
-// them: where nobody else tells the time they do, as to collecting.
+// them: where nobody else tells the time they do, as to collecting. Whoever is gone before it told the time leaves what it sent.
 //
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
 // theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
 func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	said := listen(members)
 	joining, peers := said.joining, said.peers
-	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told
+	left := k.leftUntold(&said)
+	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left
 	k.table.SetSkew(min(said.skew, k.limit))
 	lead := max(0, time.Duration(stamped.Millis()-k.steps.wall)*time.Millisecond)
 	v := judge(peers, lead, k.limit)
@@ -125,6 +127,17 @@ func listen(members []engine.Member) (said voices) {
 		}
 	}
 	return said
+}
+
+// leftUntold reports whether all that were here lately are gone, and somebody among them had not told the time.
+func (k *Keeper) leftUntold(said *voices) bool {
+	switch {
+	case said.told > 0:
+		k.unsaid = -confirmedAlone // there is somebody to ask
+	case said.untold > 0:
+		k.unsaid = k.steps.mono
+	}
+	return k.steps.mono-k.unsaid < confirmedAlone
 }
 
 // refusal is why this node may not write; nil: it may.
