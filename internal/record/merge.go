@@ -32,11 +32,15 @@ func (o *Origins) Merge(dst *State, in *State, floor hlc.Stamp) Merged {
 	return m
 }
 
+// merge takes the maxima. A hold up to At kills nothing that At does not: none of it stays, or who came too late for a tombstone that was past, and took the
+// next one, would differ from who had both.
 func (t *Tombstone) merge(in Tombstone) bool {
 	was := *t
 	t.At = max(t.At, in.At)
 	t.Until = max(t.Until, in.Until)
-	t.Hold = max(t.Hold, in.Hold)
+	if t.Hold = max(t.Hold, in.Hold); t.Hold <= t.At {
+		t.Hold = 0
+	}
 	return *t != was
 }
 

@@ -159,3 +159,20 @@ func TestMergingAnEqualStateAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// Who never had an earlier tombstone, since that was past when it came, is like who had it.
+func TestAHoldThatEndsBeforeALaterTombstoneLeavesNothing(t *testing.T) {
+	o := new(Origins)
+	early, late := State{Tomb: Tombstone{At: 10, Hold: 20, Until: 30}}, State{Tomb: Tombstone{At: 25, Until: 40}}
+	var both, one State
+	o.Merge(&both, &early, 0)
+	o.Merge(&both, &late, 0)
+	o.Merge(&one, &late, 0)
+	if both.Tomb != one.Tomb {
+		t.Errorf("%+v, and %+v", both.Tomb, one.Tomb)
+	}
+	o.Merge(&one, &State{Tomb: Tombstone{At: 12, Hold: 26}}, 0)
+	if one.Tomb.Hold != 26 {
+		t.Errorf("a hold that goes on: %+v", one.Tomb)
+	}
+}
