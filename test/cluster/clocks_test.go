@@ -21,6 +21,7 @@ var clocks = []body{
 	{name: "one clock jumps an hour back and forward", run: func(b *testbed) { oneJumps(b, -time.Hour) }, once: true},
 	{name: "all clocks jump an hour forward", run: allForward, once: true},
 	{name: "all clocks jump an hour back", run: allBack, once: true},
+	{name: "two of three clocks jump an hour back", run: twoBack, once: true},
 	{name: "a node comes with a clock a day ahead", run: func(b *testbed) { dayAhead(b, 2) }, once: true},
 	{name: "the second node comes with a clock a day ahead", run: func(b *testbed) { dayAhead(b, 1) }, once: true},
 	{name: "a node comes with a clock a day behind", run: dayBehind, once: true},
@@ -269,6 +270,30 @@ func allBack(b *testbed) {
 	nodes[0].synced()
 	b.eventually("it knows the others", func() bool { return nodes[0].Peers() == 2 })
 	b.goesOn(nodes, "restarted")
+	b.alike(nodes, "old", 100)
+	noDivergence(b, nodes)
+}
+
+// Two of three are most: they go on by the time that both were set to, and the third, which is ahead of them, goes by it too and refuses writes until it
+// is set back as well. Which of them is right nobody can know.
+func twoBack(b *testbed) {
+	list := []*clocktest.Clock{clocktest.New(0), clocktest.New(0), clocktest.New(0)}
+	nodes := b.clocked(list...)
+	two, third := nodes[:2], nodes[2]
+	b.fill(nodes, "old", 100, 64)
+	third.put("gone", "1")
+	b.allRead(nodes, "gone", "1")
+	b.jump(-time.Hour, list[0], list[1])
+	b.lastWins(two, "at once")
+	b.pass(settles)
+	b.refuses(third, table.ErrClockAhead)
+	b.goesOn(two, "back")
+	b.allRead(nodes, "in turn", "back5")
+	third.destroy("gone")
+	b.allMiss(nodes, "gone")
+	b.jump(-time.Hour, list[2])
+	b.pass(settles)
+	b.goesOn(nodes, "all back")
 	b.alike(nodes, "old", 100)
 	noDivergence(b, nodes)
 }
