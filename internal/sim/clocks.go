@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
 
 // Clocks beyond the limit: one node at a time, so that the others are most. Such a node may refuse writes, and hide its
 // sessions for as long as it cannot know better; it may not forget what the others keep, and none of them may suffer.
@@ -57,7 +61,28 @@ func (n *Node) comeBack() {
 
 // strange reports whether the node's clock is, or a moment ago was, beyond the limit.
 func (n *Node) strange() bool {
-	return n.far != 0 || n.wasFar && n.world.now < n.farEnd+farSettles
+	return n.far != 0 || n.wasFar && n.world.now < n.farEnd+farSettles || n.misled
+}
+
+// noteMisled notes that a node which is no member yet hears more members whose clocks are far than others. It goes by them, and cannot know better, for as
+// long as it hears one.
+func (n *Node) noteMisled() {
+	far, right := 0, 0
+	for _, m := range n.machine.Members(n.time()) {
+		p := n.world.started[m.Origin]
+		switch {
+		case m.Self || p == nil || m.State != wire.Synced && m.State != wire.Leaving:
+		case p.far != 0 || p.wasFar && n.world.now < p.farEnd+farSettles:
+			far++
+		default:
+			right++
+		}
+	}
+	if n.synced == never && far > right {
+		n.misled = true
+	} else if far == 0 {
+		n.misled = false
+	}
 }
 
 // misread are the faults after which a clock may be taken for another: it was another when it was read, or what it said came

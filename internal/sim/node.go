@@ -69,6 +69,7 @@ type Node struct {
 	kept    []engine.Watch      // the death watches
 	heard   map[*Node]time.Time // by this run, of nodes that were synced before it began
 	synced  time.Duration       // since when it is; never: it is not
+	misled  bool                // by far clocks, as it came
 }
 
 const (
@@ -102,7 +103,7 @@ func (n *Node) start() {
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()
 	n.keeper, n.startedAt = keeper.New(n.table, maxSkew, n.wall()), w.now
-	n.heard, n.synced = make(map[*Node]time.Time), never
+	n.heard, n.synced, n.misled = make(map[*Node]time.Time), never, false
 	n.watch.reset()
 	cfg := engine.Config{
 		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
@@ -143,6 +144,7 @@ func (n *Node) keep() {
 
 // look has the keeper judge the clocks, which the shell does also as soon as the node is synced.
 func (n *Node) look() {
+	n.noteMisled()
 	n.keeper.Look(n.clock.Read(0), n.wall(), n.world.now-n.startedAt, n.machine.Members(n.time()))
 }
 

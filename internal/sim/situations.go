@@ -57,6 +57,10 @@ func (o *Options) drawSituation(seed uint64) {
 		o.Faults = o.Faults&^(OtherCluster|Isolate|Partition|OneWay|Crash|Leaves) | FarClock // the others are most
 		o.Nodes, o.Ops, o.MaxBytes = 3+d.IntN(2), 250, 0
 		o.Chaos, o.Interval = 30*time.Second, 2*time.Second
+		if d.IntN(3) == 0 { // while the others are still joining
+			o.Faults |= StreamBreak
+			o.Boot, o.StreamBreaks, o.Interval = false, 0.8, 300*time.Millisecond
+		}
 	}
 }
 

@@ -188,7 +188,7 @@ func (n *Node) put(k record.Key, write table.Write) {
 func (n *Node) refused(k record.Key, err error, hold bool) {
 	n.world.stats.Refused++
 	switch {
-	case errors.Is(err, table.ErrClosed) && n.leaving, errors.Is(err, table.ErrClock) && (n.wasFar || n.world.opts.Faults&delays != 0):
+	case errors.Is(err, table.ErrClosed) && n.leaving, errors.Is(err, table.ErrClock) && (n.wasFar || n.misled || n.world.opts.Faults&delays != 0):
 	case (errors.Is(err, table.ErrFull) || errors.Is(err, table.ErrCrowded)) && n.world.opts.MaxBytes > 0:
 	case errors.Is(err, table.ErrDestroyed) && hold:
 		if s := n.watch.of(k); s.hold < hlc.At(n.clusterMillis()) && !n.heldBy(k) {
