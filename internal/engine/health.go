@@ -20,7 +20,7 @@ func (h *health) late(now time.Time) (still time.Duration) {
 		return 0
 	}
 	by := now.Sub(h.promised)
-	h.promised = time.Time{} // counted
+	h.promised = now // counted until here; it may have been a reader's look, and Poll is due still
 	if by <= lateAfter {
 		return 0
 	}

@@ -34,6 +34,23 @@ func TestWhoStoodStillAccusesNobody(t *testing.T) {
 	}
 }
 
+// Somebody looked at the members when the machine was due, and it stood still before it got to work: what waits in its sockets says what clocks
+// showed then, and nothing of it is believed.
+func TestALookAtTheMembersHidesNoStandstill(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	m := b.nodes[1].m
+	due := m.Deadline()
+	m.Members(due.Add(time.Millisecond))
+	for _, after := range []time.Duration{10 * time.Second, 11500 * time.Millisecond} { // the second: once more, when only the first was noticed
+		still := m.Counters().StoodStill
+		m.Members(due.Add(after))
+		if m.Counters().StoodStill != still+1 || m.health.backlog != due.Add(after+backlogFor) {
+			t.Errorf("%v later it has not noticed that it stood still", after)
+		}
+	}
+}
+
 func TestWhoRunsLateGivesOthersMoreTimeAndGetsWellAgain(t *testing.T) {
 	b := newBench(t, 2)
 	b.run(3 * time.Second)
