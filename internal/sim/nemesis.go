@@ -39,6 +39,7 @@ func (w *World) unleash() {
 	w.spoilClocks()
 	w.roll()
 	w.separate()
+	w.surviveAlone()
 	w.everyAbout(w.opts.Interval, w.strike)
 	if w.opts.ForgePerSec > 0 {
 		w.everyAbout(time.Duration(float64(time.Second)/w.opts.ForgePerSec), w.forge)
@@ -220,6 +221,10 @@ func (n *Node) resume() {
 	}
 	n.paused = false
 	n.world.logNode(n, "resumes")
+	if n.world.opts.Situation == survivor {
+		n.wake()
+		return
+	}
 	n.drain(len(n.inbox))
 	n.poll()
 }

@@ -82,6 +82,8 @@ const (
 	diceShut
 	diceForget
 	diceShutAgain
+	diceSurvivor
+	diceSurvives
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -152,6 +154,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.drawRare(seed)
 	o.drawSituation(seed)
 	o.Forgetful = o.Keep > 0 && dice(seed, diceForget).IntN(4) == 1
+	o.drawSurvivor(seed)
 	return o.Allow(allowed)
 }
 

@@ -22,7 +22,7 @@ var (
 	flagWith   = flag.String("sim.with", "", "TestSwarm runs only seeds that draw these kinds of fault, with commas between them")
 	flagKeep   = flag.Bool("sim.keep", false, "TestSwarm runs only seeds that keep tombstones for seconds")
 	flagMemory = flag.Bool("sim.memory", false, "TestSwarm runs only seeds of small memories")
-	flagSit    = flag.String("sim.situation", "", "TestSwarm runs only seeds of this rare situation: flood, apart, rejoin, brief or far-start")
+	flagSit    = flag.String("sim.situation", "", "TestSwarm runs only seeds of this rare situation: flood, apart, rejoin, brief, far-start or survivor")
 	flagTail   = flag.Int("sim.tail", 60, "lines of a failing run's trace that are shown; TestSeed with -v shows all")
 	flagShrink = flag.Bool("sim.shrink", true, "look for the smallest set of faults that fails")
 	flagStop   = flag.Int("sim.failures", 1, "failing seeds after which TestSwarm stops")
