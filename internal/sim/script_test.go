@@ -73,6 +73,7 @@ type keptFrame struct {
 //	partition NODES NODES
 //	heal
 //	crash NODE, start NODE, leave NODE
+//	stop NODE, resume NODE               it stands still, and what comes waits in its socket
 //	clock NODE D                         its clock jumps to so far off, with 0s it is right again
 //	state                                what each node shows, and its state
 //	members NODE
@@ -84,7 +85,7 @@ func (s *script) run(t *testing.T, out *strings.Builder, cmd string, args []stri
 		"nodes": s.nodes, "put": s.put, "touch": s.touch, "destroy": s.destroy, "flush": s.flush,
 		"drop": s.drop, "hold": s.hold, "deliver": s.deliver, "replay": s.replay, "tick": s.tick,
 		"partition": s.partition, "heal": s.heal, "crash": s.crash, "start": s.start, "leave": s.leave,
-		"clock": s.clock,
+		"clock": s.clock, "stop": s.stop, "resume": s.resume,
 		"state": s.state, "members": s.members, "frames": s.frames, "count": s.count,
 	}[cmd]
 	if !ok {
@@ -278,6 +279,10 @@ func (s *script) heal(*strings.Builder, []string) { clear(s.w.net.links) }
 func (s *script) crash(_ *strings.Builder, args []string) { s.node(args[0]).crash() }
 
 func (s *script) start(_ *strings.Builder, args []string) { s.node(args[0]).start() }
+
+func (s *script) stop(_ *strings.Builder, args []string) { s.node(args[0]).paused = true }
+
+func (s *script) resume(_ *strings.Builder, args []string) { s.node(args[0]).resume() }
 
 func (s *script) leave(_ *strings.Builder, args []string) {
 	n := s.node(args[0])

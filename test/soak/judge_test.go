@@ -216,6 +216,50 @@ func TestOnlySoManyDeathsExcuseALoss(t *testing.T) {
 	}
 }
 
+// A session was created anew after its logout, and all know it. A node that lost its memory since may not know the logout, and its write ends with
+// the hold where it meets who does: no other write may.
+func TestAHoldExcusesTheLossOfWhatWasWrittenWhereTheLogoutIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		killed bool
+		later  time.Duration
+		want   []string
+	}{
+		"within the hold, by who was killed":     {true, 30 * time.Second, nil},
+		"within the hold, by who was not killed": {false, 30 * time.Second, []string{findLost}},
+		"after the hold, by who was killed":      {true, holdMost, []string{findLost}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, "")
+				s := b.whole()
+				b.workers[0].destroy(s, 0)
+				for _, n := range b.f.nodes {
+					delete(n, s.key)
+				}
+				b.workers[0].again(s, 0)
+				b.write(s)
+				if d := b.census(); d != nil {
+					t.Fatal(d)
+				}
+				was := *b.f.nodes[0][s.key]
+				time.Sleep(c.later)
+				if c.killed {
+					b.h.killing(0)
+				}
+				time.Sleep(time.Second)
+				b.write(s)
+				for _, n := range b.f.nodes {
+					*n[s.key] = was
+				}
+				if d := b.census(); d != nil {
+					t.Fatal(d)
+				}
+				b.wantOnly(c.want...)
+			})
+		})
+	}
+}
+
 // A cut excuses who is cut off, for as long as it lasts and a while longer.
 func TestACutExcusesStaleReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

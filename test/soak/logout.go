@@ -47,6 +47,7 @@ func (w *worker) destroy(s *session, node int) (there bool) {
 
 // again creates a session anew on the node that destroyed it, by a connection that has seen it gone.
 func (w *worker) again(s *session, node int) {
+	s.anew = time.Now()
 	w.look(s, node, false)
 	s.pinned = true // its stamps lie above its tombstone: who has not seen that one cannot write after it
 	w.tally.Recreated.Add(1)
@@ -92,6 +93,20 @@ func (w *worker) racedLogout(s *session, node int) {
 
 // holdSure is how long after a logout the hold (60 s) lasts for sure.
 const holdSure = 45 * time.Second
+
+// holdMost is how long after a logout the hold lasts at most: it counts from a tombstone's stamp, which is ahead by the limit of skew.
+const holdMost = 70 * time.Second
+
+// mayBeHeld reports whether what was written on a node may end with the hold of the logout before the session was created anew: a node that
+// was killed since may know nothing of the logout. A census does not change that, if those who know it are away when the node starts again.
+func (j *judge) mayBeHeld(s *session, o *op) bool {
+	if o.kind != opWrite || s.anew.IsZero() || o.from.Sub(s.anew) > holdMost {
+		return false
+	}
+	j.h.mu.Lock()
+	defer j.h.mu.Unlock()
+	return j.h.killed(o.node, s.anew)
+}
 
 // lateRace is a request that comes long after its session was destroyed, perhaps on a node that does not know of it yet.
 func (w *worker) lateRace(s *session) {

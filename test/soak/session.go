@@ -64,6 +64,7 @@ type session struct {
 	reported bool      // one finding is enough
 	owned    bool      // a worker has it in a list
 	ended    time.Time // when it was destroyed while it was there, which starts a hold
+	anew     time.Time // when it was created anew after that
 	seen     map[int]sight
 }
 

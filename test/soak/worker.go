@@ -222,6 +222,9 @@ func (w *worker) ask(s *session, o op, peers int, limit time.Duration, cmd comma
 	r = replies[0]
 	if happened(o.kind, &r) {
 		s.add(o, w.judge.h)
+		if w.judge.mayBeHeld(s, &o) {
+			s.tainted, s.ended = true, time.Time{}
+		}
 	}
 	return r, true
 }
