@@ -67,8 +67,11 @@ func (r *Reading) loadFindings() (list []Finding) {
 	list = append(list, r.incompleteFindings()...)
 	list = append(list, r.fullFindings()...)
 	list = append(list, r.ackFindings()...)
-	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram",
-		"The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU.")
+	kernel := "The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU."
+	if now.Engine.StoodStill > before.Engine.StoodStill {
+		kernel = "The kernel dropped %s in the last minute, in which this node stood still: it was stopped, or its host had no time for it, and its receive buffer ran full meanwhile."
+	}
+	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram", kernel)
 	add("diverged", now.Engine.Divergences-before.Engine.Divergences, "time",
 		"Tables differed %s in the last minute although no change was missing, and were made equal. That is ordinary after a node died; if it happens without, please report it.")
 	add("backlog", now.Engine.BacklogDropped-before.Engine.BacklogDropped, "change",

@@ -70,6 +70,7 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"short", func(r *Reading) { r.Ack, r.Acks.Asked = "3", 3 }, "Writes ask for 3 peers (--ack), and only 2 peers are there"},
 		{"unanswering web-2", func(r *Reading) { r.Members[1].Deaf, r.Acks.Listening = true, 1 }, "web-2 confirms no writes of this node"},
 		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops = 7 }, "dropped 7 datagrams"},
+		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops, r.Counts.Engine.StoodStill = 7, 1 }, "dropped 7 datagrams in the last minute, in which this node stood still"},
 		{"cloned", func(r *Reading) { r.Counts.Engine.ClonesFound = 1 }, "running twice, 1 time: its machine was cloned"},
 		{"diverged", func(r *Reading) { r.Counts.Engine.Divergences = 1 }, "differed 1 time in"},
 		{"silent web-3", func(r *Reading) { r.Members[2].State, r.Members[2].Silence = wire.Suspect, 3200*time.Millisecond }, "silent for 3 s"},

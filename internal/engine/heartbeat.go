@@ -155,6 +155,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	}
 	m.observe(p, t)
 	overtaken := h.Sent < p.multicasts.lastSent // late, or held back by someone: what it says was true once
+	p.multicasts.broken = p.multicasts.broken || m.health.unsettled(m.now)
 	m.reportLoss(p, p.multicasts.report(h.Sent))
 	m.announce(m.origin(p.ref), h.High)
 	if !h.Full || overtaken {

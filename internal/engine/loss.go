@@ -1,19 +1,23 @@
 package engine
 
+import "time"
+
 // lossMeter measures the share of a sender's multicast datagrams that do not arrive, by the sender's own count: over the
 // last beats that make lossSample datagrams together, as far as lossWindow beats go. Of fewer than lossLeast nothing
-// is said.
+// is said. What was sent during a cut, a silence of the sender or a standstill of the receiver is left out: it says nothing of the road.
 type lossMeter struct {
 	received   uint64 // since the last count heard
 	lastSent   uint64
 	sent, lost [lossWindow]uint64
 	at         int
 	loss       float64
+	broken     bool // what was sent since the last count heard is left out
 }
 
-// report takes in the sender's count of multicast datagrams, and returns how many were sent since the last.
+// report takes in the sender's count of multicast datagrams, and returns how many were sent since the last; 0 where that is
+// left out.
 func (l *lossMeter) report(sent uint64) (expected uint64) {
-	if l.lastSent != 0 && sent > l.lastSent {
+	if l.lastSent != 0 && sent > l.lastSent && !l.broken {
 		expected = sent - l.lastSent
 		l.at = (l.at + 1) % lossWindow
 		l.sent[l.at] = expected
@@ -21,7 +25,7 @@ func (l *lossMeter) report(sent uint64) (expected uint64) {
 		l.loss = l.share()
 	}
 	if sent >= l.lastSent {
-		l.lastSent, l.received = sent, 0
+		l.lastSent, l.received, l.broken = sent, 0, false
 	}
 	return expected
 }
@@ -40,4 +44,19 @@ func (l *lossMeter) share() float64 {
 		return 0
 	}
 	return float64(lost) / float64(all)
+}
+
+// heardOnRoad notes that something which p sent to the group arrived.
+func (m *Machine) heardOnRoad(p *peer) {
+	if m.now.Sub(p.onRoad) > deafAfter {
+		p.multicasts.broken = true
+	}
+	p.onRoad = m.now
+	p.multicasts.received++
+}
+
+// unsettled reports whether this node stood still a moment ago: what its sockets had no room for meanwhile shows by the first heartbeat that
+// was sent after that.
+func (h *health) unsettled(now time.Time) bool {
+	return now.Before(h.backlog.Add(steady + steadyJitter))
 }

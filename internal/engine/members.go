@@ -34,6 +34,7 @@ type peer struct {
 
 	heard          time.Time
 	heardMulticast time.Time
+	onRoad         time.Time // when last something for the group came from it, by whatever road
 	direct         time.Time // heard by ourselves
 	viaOthers      bool      // alive, as others tell, and not heard by ourselves
 	suspectedAt    time.Time
@@ -182,7 +183,7 @@ func (m *Machine) hear(p *peer, in Datagram, h *wire.Header) {
 		m.heardByUnicast(p)
 	}
 	if !h.Addressed && h.Type != wire.TypeHello {
-		p.multicasts.received++
+		m.heardOnRoad(p)
 		m.noteRoad(p, in.Multicast)
 	}
 	m.markHeard(p)
