@@ -70,8 +70,8 @@ func (r *Reading) ackFindings() (list []Finding) {
 	switch h := &r.Acks; {
 	case r.unconfirming() != "":
 		cause = "Unicast is shut, as said below."
-	case !h.Deaf() && h.Recent.Unconfirmed == 0:
-		cause = "By now enough peers answer."
+	case !h.Deaf():
+		cause = "By now as many peers answer as are asked."
 	}
 	if h := &r.Acks; !h.Since.IsZero() && r.syncedPeers() > 0 {
 		list = append(list, Finding{"acks", fmt.Sprintf(

@@ -19,6 +19,7 @@ type Finding struct {
 const (
 	lossWarn     = 0.01
 	lateWarn     = 200 * time.Millisecond
+	stillWarn    = time.Second
 	offsetWarn   = 500 * time.Millisecond
 	offsetMax    = 5 * time.Second
 	aloneAfter   = 10 * time.Second
@@ -94,6 +95,8 @@ func (r *Reading) memberFindings() (list []Finding) {
 		others++
 		if m.State != wire.Dead {
 			list = append(list, r.aboutMember(&m)...)
+		} else if !m.Left && !m.Unheard {
+			list = append(list, r.aboutDead(&m))
 		}
 		list = append(list, aboutHearing(&m)...)
 	}
@@ -127,6 +130,10 @@ func aboutSelf(m *engine.Member) []Finding {
 	if m.Late < lateWarn {
 		return nil
 	}
+	if m.Late >= stillWarn {
+		return []Finding{{"late", fmt.Sprintf(
+			"This node stood still for %s within the last seconds%s: it was stopped or suspended, or its host had no time for it.", Ago(m.Late), patience(m.Stretch))}}
+	}
 	return []Finding{{"late", fmt.Sprintf(
 		"This node ran late by up to %s within the last seconds%s: it, or its host, is overloaded.",
 		Ago(m.Late), patience(m.Stretch))}}
@@ -155,6 +162,9 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	if m.Lacking {
 		add("lacking", "%s lacks sessions for which it has no room, and is not ready: give it as much --max-memory as the others have.", name)
 	}
+	if m.Incomplete {
+		add("incomplete", "%s lacks sessions: who gave them to it went away before it had all. Its own status says about how many.", name)
+	}
 	if m.Aside {
 		add("slow", "%s receives far worse than the others: this node does not wait for it, and it pulls what it lacks. Look there for a busy CPU, a small receive buffer or a bad cable.", name)
 	}
@@ -180,6 +190,17 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))
 	}
 	return list
+}
+
+// aboutDead says since when a member is missing, and how that was seen.
+func (r *Reading) aboutDead(m *engine.Member) Finding {
+	name := Printable(memberName(m))
+	how := "nothing of it has arrived since, and it answered no probe, nor did others hear it: it is stopped or cut off, or its host is down"
+	if m.Killed {
+		how = "its process ended without a goodbye"
+	}
+	return Finding{"dead " + name, fmt.Sprintf("%s at %s has been dead for %s, since %s UTC: %s.", name, addrText(m.Addr), Ago(m.Silence),
+		r.At.Add(-m.Silence).UTC().Format(time.TimeOnly), how)}
 }
 
 // aboutReach says what is wrong where this node's multicast does not reach m; loss is not.

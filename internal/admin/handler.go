@@ -88,19 +88,21 @@ type Readiness struct {
 	Ready  bool   `json:"ready"`
 	State  string `json:"state"`
 	Reason string `json:"reason"` // why not ready
-	// DegradedAcks counts the writes that returned before enough peers had confirmed them. They do not make a node unready.
-	DegradedAcks uint64 `json:"degraded_acks"`
-	// Degraded says why writes are not confirmed by as many peers as --ack asks; empty when they are. It does not make a node
-	// unready.
+	// Degraded says why writes are not confirmed by as many peers as --ack asks, now or within the last ten seconds; empty when they are. It
+	// does not make a node unready.
 	Degraded string `json:"degraded"`
-	Peers    int    `json:"peers"` // synced
-	Sessions int64  `json:"sessions"`
+	// DegradedAcks counts the writes that returned before enough peers had confirmed them, since the start of the node: it stays when
+	// Degraded is empty again. DegradedAcks1m are those of the last minute.
+	DegradedAcks   uint64 `json:"degraded_acks"`
+	DegradedAcks1m uint64 `json:"degraded_acks_1m"`
+	Peers          int    `json:"peers"` // synced
+	Sessions       int64  `json:"sessions"`
 	// Findings are what sessioncast status shows as worth a look: sentences with what to do. They do not make a node unready.
 	Findings []string `json:"findings"`
 }
 
 func writeReadiness(w http.ResponseWriter, r *Reading) {
-	d := Readiness{State: stateText(r.State), Reason: r.unready(), DegradedAcks: r.Counts.Engine.AckTimeouts,
+	d := Readiness{State: stateText(r.State), Reason: r.unready(), DegradedAcks: r.Counts.Engine.AckTimeouts, DegradedAcks1m: r.Acks.Minute.Unconfirmed,
 		Degraded: r.degraded(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions, Findings: r.findingTexts()}
 	code := http.StatusOK
 	if d.Ready = d.Reason == ""; !d.Ready {

@@ -69,7 +69,7 @@ func (e emitter) node(r *Reading) {
 	e.gauge("acks_degraded", "1 when writes return, or would, without the confirmations that --ack asks for.", boolean(r.degraded() != ""))
 	e.gauge("acks_unconfirmed_ratio", "Share of the last minute's waiting writes that returned unconfirmed.", r.Acks.Minute.Share())
 	e.gauge("acks_answering_peers", "Synced peers that confirm writes lately.", float64(r.Acks.Listening))
-	e.gauge("full_ratio", "Share of the memory limit in use; new sessions are refused from 0.95 on.", float64(r.fullPct())/100)
+	e.gauge("full_ratio", "Share of the memory limit in use; new sessions are refused from 0.95 on.", r.fullShare())
 	e.gauge("full_crowded", "1 when most members are nearly full, so that no new sessions are made here.", boolean(r.Full.Crowded))
 	e.gauge("full_lacking", "1 when this node lacks sessions of others for want of room.", boolean(!r.Full.Lacks.IsZero()))
 	e.gauge("incomplete_changes", "Changes that a peer offered as this node joined, and took away with it; they may be lost.", float64(r.Lost.Changes))
@@ -109,6 +109,7 @@ func (e emitter) members(r *Reading) {
 		e.gauge("member_sessions", "Sessions that the member says it holds.", float64(m.Sessions), "member", name)
 		e.gauge("member_bytes", "Bytes that the member says its sessions take.", float64(m.Bytes), "member", name)
 		e.gauge("member_lacking", "1 when the member lacks sessions for which it has no room.", boolean(m.Lacking), "member", name)
+		e.gauge("member_incomplete", "1 when the member lacks sessions that a donor took with it as it joined.", boolean(m.Incomplete), "member", name)
 		e.gauge("member_answers", "1 when the member confirms writes of this node lately.", boolean(!m.Deaf), "member", name)
 		e.gauge("member_copies", "1 when the member gets unicast copies of what goes to the group.", boolean(m.Copies), "member", name)
 		e.gauge("member_shut_in", "1 when nothing by unicast arrives from the member, though its multicast does: it confirms no writes.", boolean(m.ShutIn), "member", name)
@@ -201,6 +202,7 @@ var metricHelp = map[string]string{
 	"stream.Open":           "Stream connections now.",
 	"stream.Foreign":        "Stream connections that did not prove the cluster key.",
 	"stream.Garbage":        "Stream connections that spoke something else.",
+	"stream.HungUp":         "Stream connections that ended before they proved the cluster key: of peers that were killed or cut off, or of who only looked whether the port is open.",
 	"table.UnknownDropped":  "Destroys of unknown sessions beyond their limits.",
 	"table.LocalTouches":    "Extensions of a session's life that needed no datagram.",
 	"link.DatagramsIn":      "Datagrams received by the sockets.",

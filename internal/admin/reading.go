@@ -92,10 +92,14 @@ func (h *History) Oldest() Counts { return h.ring[h.next] }
 
 // fullPct is how much of the memory limit is used.
 func (r *Reading) fullPct() int {
+	return int(100 * r.fullShare())
+}
+
+func (r *Reading) fullShare() float64 {
 	if r.Counts.Table.Limit <= 0 {
 		return 0
 	}
-	return int(100 * float64(r.Counts.Table.Bytes) / float64(r.Counts.Table.Limit))
+	return float64(r.Counts.Table.Bytes) / float64(r.Counts.Table.Limit)
 }
 
 const (

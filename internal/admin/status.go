@@ -67,9 +67,11 @@ type Member struct {
 	RTTMS     *float64 `json:"rtt_ms"`
 	SilenceMS int64    `json:"silence_ms"`
 	// Lacking tells whether it lacks sessions for which it has no room.
-	Lacking  bool   `json:"lacking"`
-	Sessions uint64 `json:"sessions"`
-	Bytes    uint64 `json:"bytes"`
+	Lacking bool `json:"lacking"`
+	// Incomplete tells whether it lacks sessions that a donor took with it as it joined.
+	Incomplete bool   `json:"incomplete"`
+	Sessions   uint64 `json:"sessions"`
+	Bytes      uint64 `json:"bytes"`
 	// OffsetMS is how far its clock is ahead of this node's.
 	OffsetMS float64 `json:"offset_ms"`
 	// Answers tells whether it confirms this node's writes lately; they do not wait for one that does not.
@@ -204,7 +206,7 @@ func rank(m *engine.Member) int {
 func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
-		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
+		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Incomplete: m.Incomplete, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
 		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf, Unheard: m.Unheard,
 		ShutIn: m.ShutIn, ShutOut: m.ShutOut,
 	}
@@ -258,7 +260,7 @@ func (r *Reading) drops() map[string]uint64 {
 		"awaits": e.AwaitDenied, "events": e.EventsDropped, "control": e.ControlDropped, "calls": e.CallsDropped, "seeds": e.SeedsDropped,
 		"kernel": l.KernelDrops, "oversize": l.Oversize, "send": l.SendErrors, "too_large": l.TooLarge,
 		"unknown_destroy": t.UnknownDropped, "invalid": t.Invalid,
-		"stream_refused": s.Refused, "stream_foreign": s.Foreign, "stream_garbage": s.Garbage, "stream_slow": s.Slow,
+		"stream_refused": s.Refused, "stream_foreign": s.Foreign, "stream_garbage": s.Garbage, "stream_hung_up": s.HungUp, "stream_slow": s.Slow,
 		"client_protocol": c.ClosedProtocol, "client_http": c.ClosedHTTP, "client_limit": c.ClosedTooMany,
 		"client_output": c.ClosedOutput, "client_stalled": c.ClosedStalled,
 		"client_input": c.ClosedInput,

@@ -30,6 +30,15 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"loss", func(r *Reading) { r.Members[1].Loss = 0.0214 }, "3 of 3 members synced, 18,204 sessions, loss up to 2.1 % (repaired)."},
 		{"the loss of the dead counts no more", func(r *Reading) { r.Members[1].Loss, r.Members[1].State = 0.5, wire.Dead },
 			"2 of 3 members synced, 18,204 sessions, no loss; web-2 is dead, last heard 400 ms ago."},
+		{"who has no room for all is not synced", func(r *Reading) { r.Members[1].Lacking = true },
+			"2 of 3 members synced, 18,204 sessions, no loss; web-2 has no room for all sessions."},
+		{"nor is who lacks what its donor took with it", func(r *Reading) { r.Members[1].Incomplete = true },
+			"2 of 3 members synced, 18,204 sessions, no loss; web-2 lacks sessions that another took with it."},
+		{"also where that is this node", func(r *Reading) { r.Members[0].Incomplete = true },
+			"2 of 3 members synced, 18,204 sessions, no loss; web-1 lacks sessions that another took with it."},
+		{"which says why where it is not ready", func(r *Reading) {
+			r.Members[0].Lacking, r.Full.Lacks = true, noon.Add(-time.Second)
+		}, "2 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: sessions of other nodes found no room here."},
 		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Members[2].Left = wire.Dead, true },
 			"2 of 2 members synced, 18,204 sessions, no loss."},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = 5 << 30 },
@@ -66,7 +75,9 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		}, "for 1 min: web-9 went away while this node fetched them (1,203 changes, up to about 1,100 sessions)"},
 		{"acks", func(r *Reading) {
 			r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 1_512, Unconfirmed: 1_000}
-		}, "For 30 s, writes have returned before --ack 1 peers had confirmed them (1,000 of 1,512 in the last minute)"},
+			r.Acks.Listening = 0
+		}, "For 30 s, writes have returned before --ack 1 peers had confirmed them (1,000 of 1,512 in the last minute): were this node to die at once, they could be lost. A peer is slow"},
+		{"acks", func(r *Reading) { r.Acks.Since = noon.Add(-30 * time.Second) }, "By now as many peers answer as are asked."},
 		{"short", func(r *Reading) { r.Ack, r.Acks.Asked = "3", 3 }, "Writes ask for 3 peers (--ack), and only 2 peers are there"},
 		{"unanswering web-2", func(r *Reading) { r.Members[1].Deaf, r.Acks.Listening = true, 1 }, "web-2 confirms no writes of this node"},
 		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops = 7 }, "dropped 7 datagrams"},
@@ -74,6 +85,11 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"cloned", func(r *Reading) { r.Counts.Engine.ClonesFound = 1 }, "running twice, 1 time: its machine was cloned"},
 		{"diverged", func(r *Reading) { r.Counts.Engine.Divergences = 1 }, "differed 1 time in"},
 		{"silent web-3", func(r *Reading) { r.Members[2].State, r.Members[2].Silence = wire.Suspect, 3200*time.Millisecond }, "silent for 3 s"},
+		{"dead web-3", func(r *Reading) {
+			r.Members[2].State, r.Members[2].Silence = wire.Dead, 200*time.Second
+		}, "web-3 at 10.0.1.3:4000 has been dead for 3 min, since 11:56:40 UTC: nothing of it has arrived since"},
+		{"dead web-3", func(r *Reading) { m := &r.Members[2]; m.State, m.Killed = wire.Dead, true }, "its process ended without a goodbye"},
+		{"incomplete web-2", func(r *Reading) { r.Members[1].Incomplete = true }, "web-2 lacks sessions: who gave them to it went away"},
 		{"copies web-2", func(r *Reading) { m := &r.Members[1]; m.HearsUs, m.Copies, m.Unreached = false, true, true }, "web-2 does not hear this node's multicast, and gets unicast copies"},
 		{"copied web-2", func(r *Reading) { m := &r.Members[1]; m.Multicast, m.Copied = false, true }, "does not hear web-2's multicast, and gets unicast copies"},
 		{"lookup the peer name n has no address yet", func(r *Reading) { r.Lookups = []string{"the peer name n has no address yet"} }, "The peer name n has no address yet."},
@@ -82,6 +98,7 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"slow web-2", func(r *Reading) { r.Members[1].Aside = true }, "web-2 receives far worse than the others"},
 		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 700*time.Millisecond, 1 }, "This node ran late by up to 700 ms within the last seconds: it, or its host"},
 		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 700*time.Millisecond, 3 }, "This node ran late by up to 700 ms within the last seconds, and gives its peers 3 times"},
+		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 13*time.Second, 1 }, "This node stood still for 13 s within the last seconds: it was stopped"},
 		{"deaf web-2", func(r *Reading) { r.Members[1].ViaOthers, r.Members[1].Multicast = true, false }, "Nothing of web-2 arrives here"},
 		{"no-multicast web-2", func(r *Reading) { r.Members[1].Loss, r.Members[1].Multicast = 0.9, false }, "only unicast"},
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = -700 * time.Millisecond }, "700 ms behind this node's"},

@@ -28,9 +28,10 @@ func (s *Status) verdict() string {
 		case "left":
 			continue
 		case "synced":
-			synced++
-			if m.Lacking && !m.Self {
-				missing = append(missing, m.Name+" has no room for all sessions")
+			if lack := m.lack(); lack == "" {
+				synced++
+			} else if !m.Self || s.Reason == "" { // the reason says it otherwise
+				missing = append(missing, m.Name+" "+lack)
 			}
 		default:
 			missing = append(missing, m.trouble())
@@ -57,6 +58,17 @@ func (s *Status) verdict() string {
 		text += "; not ready: " + s.Reason
 	}
 	return text + "."
+}
+
+// lack says what keeps a member that is synced from having every session; empty: nothing.
+func (m *Member) lack() string {
+	switch {
+	case m.Lacking:
+		return "has no room for all sessions"
+	case m.Incomplete:
+		return "lacks sessions that another took with it"
+	}
+	return ""
 }
 
 // shut names the members with which only multicast is exchanged, in one direction at least.

@@ -43,7 +43,7 @@ func (t *watchTask) Run(ctx context.Context) error {
 type worries map[string]int
 
 // toldElsewhere are the kinds of finding that are told at the start or as they happen.
-var toldElsewhere = []string{"insecure", "key ", "socket ", "silent ", "alone", "acks", "incomplete", "lacks", "unproven", "unheard ", "shut"}
+var toldElsewhere = []string{"insecure", "key ", "socket ", "silent ", "alone", "acks", "incomplete", "lacks", "unproven", "unheard ", "shut", "dead "}
 
 // look returns the texts to be told: of findings that are there the second time in a row.
 func (w *worries) look(findings []admin.Finding) (tell []string) {

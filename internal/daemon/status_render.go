@@ -65,7 +65,7 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 
 // acksText says how writes are confirmed.
 func acksText(s *admin.Status) string {
-	text := fmt.Sprintf("--ack %s, %d of %d peers answer, %s unconfirmed", s.Ack, s.Acks.Answering, s.Acks.Live, admin.Count(s.Counters.DegradedAcks, "write"))
+	text := fmt.Sprintf("--ack %s, %d of %d peers answer, %s unconfirmed since the start", s.Ack, s.Acks.Answering, s.Acks.Live, admin.Count(s.Counters.DegradedAcks, "write"))
 	if s.Acks.Degraded {
 		return "degraded (" + s.Acks.Reason + "); " + text
 	}

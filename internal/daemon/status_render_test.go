@@ -57,6 +57,13 @@ func TestStatusReadsWellIn80Columns(t *testing.T) {
 			s.Counters.Drops = map[string]uint64{"unproven": 31, "original": 1}
 			s.Findings = []string{"Frames of web-2 at 10.0.1.2:4000 have arrived here for 12 s, but answers by unicast do not, there or here: open UDP and TCP port 4000 between the nodes, in both directions, as \"sessioncast serve\" prints at its start. Until then this node waits, since it would start without their sessions."}
 		},
+		"unicast shut": func(s *admin.Status) {
+			s.Verdict = "2 of 3 members synced, 18,204 sessions, no loss; unicast with web-2 is shut; 150 of 150 writes in the last ten seconds unconfirmed; web-3 is dead, last heard 3 min ago."
+			s.Acks = admin.Acks{Degraded: true, Live: 1, Reason: "for 30 s, 425 of 472 writes in the last minute unconfirmed; unicast of web-2 does not arrive here: open UDP port 4000"}
+			s.Counters.DegradedAcks, s.Members[2].State = 425, "dead"
+			s.Findings = []string{"Unicast of web-2 at 10.0.1.2:4000 has not arrived here for 27 s, only multicast: no writes of this node are confirmed from there, and none waits for that. Open UDP and TCP port 4000 in this node's firewall, and let it out there.",
+				"web-3 at 10.0.1.3:4000 has been dead for 3 min, since 11:56:40 UTC: its process ended without a goodbye."}
+		},
 		"long names": func(s *admin.Status) {
 			s.Members[1].Name = strings.Repeat("web-in-a-very-long-stateful-set-", 2)
 			s.Members[2].Address = "[fd00:1234:5678:9abc:def0:1234:5678:9abc]:4000"

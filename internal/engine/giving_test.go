@@ -244,6 +244,9 @@ func TestWhatWasMissingIsFetchedFromADonorThatComesBack(t *testing.T) {
 	if b.told(joiner, EventRegained) != 1 || !m.Incomplete(b.now).Since.IsZero() {
 		t.Errorf("it has all, and says %d times so; it knows of %+v", b.told(joiner, EventRegained), m.Incomplete(b.now))
 	}
+	if b.member(0, joiner).Incomplete {
+		t.Error("the donor takes it for incomplete still")
+	}
 }
 
 // What one donor took with it and the next, whose transfer came whole, does not have is told after a while, in which it could be asked for.
@@ -267,6 +270,9 @@ func TestWhatOnlyTheFirstDonorHadIsTold(t *testing.T) {
 	b.run(20 * time.Second)
 	if b.told(joiner, EventIncomplete) != 1 || m.Incomplete(b.now).Changes < 400 {
 		t.Errorf("told %d times, %+v", b.told(joiner, EventIncomplete), m.Incomplete(b.now))
+	}
+	if !b.member(1-first, joiner).Incomplete || b.member(joiner, 1-first).Incomplete || !m.Members(b.now)[0].Incomplete {
+		t.Error("its peer does not know, or knows it of the wrong one")
 	}
 }
 

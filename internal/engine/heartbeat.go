@@ -97,7 +97,7 @@ func (m *Machine) composeBeat() *wire.Heartbeat {
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.fullness(),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
-		VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
+		Incomplete: !m.owed.since.IsZero(), VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
 		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
 	}
 	return h
@@ -155,7 +155,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	}
 	m.observe(p, t)
 	overtaken := h.Sent < p.multicasts.lastSent // late, or held back by someone: what it says was true once
-	p.multicasts.broken = p.multicasts.broken || m.health.unsettled(m.now)
+	m.noteSilence(p)
 	m.reportLoss(p, p.multicasts.report(h.Sent))
 	m.announce(m.origin(p.ref), h.High)
 	if !h.Full || overtaken {
@@ -164,7 +164,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	p.beats++
 	m.tellDuplicate(p)
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
-	p.deadHash = h.DeadHash
+	p.deadHash, p.incomplete = h.DeadHash, h.Incomplete
 	m.judgeCrowd()
 	m.readClock(p, h.WallMillis, true)
 	m.setSaid(p, h.State)

@@ -207,38 +207,39 @@ type Event struct {
 
 // Member is what this node knows of a member of the cluster.
 type Member struct {
-	Origin    record.Origin
-	Name      string
-	Addr      netip.AddrPort
-	State     wire.MemberState
-	Self      bool
-	Silence   time.Duration // since it was last heard
-	Lag       uint64        // local dots that it has not confirmed
-	Lacks     uint64        // dots of its own that it announced and we lack
-	Loss      float64       // share of its multicast datagrams that did not arrive here, over the last seconds
-	RTT       time.Duration // of the fastest recent acknowledgement; 0: not known
-	Sessions  uint64
-	Bytes     uint64
-	FullPct   int
-	Lacking   bool          // it lacks records for which it has no room
-	Offset    time.Duration // its clock minus ours
-	OffsetAge time.Duration // since it told its clock last
-	ClockTold bool          // before that the offset is a guess, and its clock may be further behind
-	Stamps    time.Duration // what it stamped last minus our clock; its offset, where that is more
-	Left      bool          // it said goodbye
-	Aside     bool          // it receives far worse than the others, and is to pull
-	Killed    bool          // its process ended without one
-	ViaOthers bool          // it lives, as others tell, but nothing of it arrives here
-	Unheard   bool          // nothing of this node arrives there, though it is heard here
-	ShutIn    bool          // its unicast does not arrive here, though its multicast does: it confirms nothing
-	ShutOut   bool          // the same the other way round, as it says
-	Shut      time.Duration // for how long
-	Multicast bool          // its multicast arrived here within the last seconds
-	HearsUs   bool          // it says that it hears our multicast
-	Late      time.Duration // Self only: by how much it was late at most within the last seconds
-	Stretch   int           // Self only: how many times the usual time it gives to peers, 1 where it is well
-	Deaf      bool          // asked lately, it confirmed nothing: writes do not wait for it
-	Copied    bool          // its own copies arrive here
-	Copies    bool          // what goes to the group goes to it by unicast
-	Unreached bool          // because our multicast does not arrive there, and not just by chance
+	Origin     record.Origin
+	Name       string
+	Addr       netip.AddrPort
+	State      wire.MemberState
+	Self       bool
+	Silence    time.Duration // since it was last heard
+	Lag        uint64        // local dots that it has not confirmed
+	Lacks      uint64        // dots of its own that it announced and we lack
+	Loss       float64       // share of its multicast datagrams that did not arrive here, over the last seconds
+	RTT        time.Duration // of the fastest recent acknowledgement; 0: not known
+	Sessions   uint64
+	Bytes      uint64
+	FullPct    int
+	Lacking    bool          // it lacks records for which it has no room
+	Incomplete bool          // it lacks sessions that a donor took with it as it joined
+	Offset     time.Duration // its clock minus ours
+	OffsetAge  time.Duration // since it told its clock last
+	ClockTold  bool          // before that the offset is a guess, and its clock may be further behind
+	Stamps     time.Duration // what it stamped last minus our clock; its offset, where that is more
+	Left       bool          // it said goodbye
+	Aside      bool          // it receives far worse than the others, and is to pull
+	Killed     bool          // its process ended without one
+	ViaOthers  bool          // it lives, as others tell, but nothing of it arrives here
+	Unheard    bool          // nothing of this node arrives there, though it is heard here
+	ShutIn     bool          // its unicast does not arrive here, though its multicast does: it confirms nothing
+	ShutOut    bool          // the same the other way round, as it says
+	Shut       time.Duration // for how long
+	Multicast  bool          // its multicast arrived here within the last seconds
+	HearsUs    bool          // it says that it hears our multicast
+	Late       time.Duration // Self only: by how much it was late at most within the last seconds
+	Stretch    int           // Self only: how many times the usual time it gives to peers, 1 where it is well
+	Deaf       bool          // asked lately, it confirmed nothing: writes do not wait for it
+	Copied     bool          // its own copies arrive here
+	Copies     bool          // what goes to the group goes to it by unicast
+	Unreached  bool          // because our multicast does not arrive there, and not just by chance
 }

@@ -48,11 +48,16 @@ func (l *lossMeter) share() float64 {
 
 // heardOnRoad notes that something which p sent to the group arrived.
 func (m *Machine) heardOnRoad(p *peer) {
-	if m.now.Sub(p.onRoad) > deafAfter {
-		p.multicasts.broken = true
-	}
+	m.noteSilence(p)
 	p.onRoad = m.now
 	p.multicasts.received++
+}
+
+// noteSilence is called before what p sent since it was last heard counts. After a cut it may tell how much that was to this node alone first.
+func (m *Machine) noteSilence(p *peer) {
+	if m.now.Sub(p.onRoad) > deafAfter || m.health.unsettled(m.now) {
+		p.multicasts.broken = true
+	}
 }
 
 // unsettled reports whether this node stood still a moment ago: what its sockets had no room for meanwhile shows by the first heartbeat that

@@ -82,6 +82,7 @@ type peer struct {
 	sessions   uint64
 	bytes      uint64
 	fullPct    int
+	incomplete bool // it lacks what a donor took with it
 }
 
 // isLive reports whether the origin is a member that is not known to be dead.
@@ -431,7 +432,7 @@ func (m *Machine) Members(now time.Time) []Member {
 		Origin: m.cfg.Self, Name: m.cfg.Name, State: m.State(), Self: true, HearsUs: true,
 		Late: m.health.lateness(m.now), Stretch: 1 + m.health.score,
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.table.StatsFull(),
-		Lacking: m.full.lacks(),
+		Lacking: m.full.lacks(), Incomplete: !m.owed.since.IsZero(),
 	}}
 	for _, p := range m.members.list {
 		list = append(list, m.describe(p))
@@ -451,7 +452,7 @@ func (m *Machine) describe(p *peer) Member {
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Incomplete: p.incomplete, Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
 		Unheard: m.hearsNothing(p), ShutIn: p.lane.in, ShutOut: p.lane.out,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)

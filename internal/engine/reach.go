@@ -224,8 +224,8 @@ func (m *Machine) beatByRoads(h *wire.Heartbeat) (vectors, heard int) {
 	return vectors, heard
 }
 
+// beatByMulticast sends a heartbeat that does not count: who gets copies does not get it.
 func (m *Machine) beatByMulticast(h *wire.Heartbeat) {
-	m.beat.sent++
 	h.Sent = m.beat.sent
 	m.sealBeat(multicastOnly, h)
 }

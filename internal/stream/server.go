@@ -28,7 +28,8 @@ type Stats struct {
 	Accepted uint64 // proved the key and were handled
 	Refused  uint64 // closed at once: too many connections, of all or of one address
 	Foreign  uint64 // speak TLS, but do not prove the key or not our protocol
-	Garbage  uint64 // speak something else, or hang up while being asked
+	Garbage  uint64 // speak something else
+	HungUp   uint64 // went away while being asked: a peer that was killed, cut off, or needs it no more; also who only looks whether the port is open
 	Slow     uint64 // did not finish the handshake in time
 	Open     int64  // connections now, those in the handshake included
 }
@@ -49,7 +50,7 @@ type Server struct {
 		handshakes int
 		closed     bool
 	}
-	accepted, refused, foreign, garbage, slow atomic.Uint64
+	accepted, refused, foreign, garbage, hungUp, slow atomic.Uint64
 }
 
 // Listen serves l: handle is called in a goroutine for every connection whose peer has proved a key of id's ring, and the
@@ -149,9 +150,11 @@ func (s *Server) count(err error) {
 	case s.ctx.Err() != nil:
 	case errors.Is(err, ErrSilent):
 		s.slow.Add(1)
-	case errors.As(err, &header), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
-		errors.Is(err, os.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+	case errors.As(err, &header):
 		s.garbage.Add(1)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, os.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+		s.hungUp.Add(1)
 	default:
 		s.foreign.Add(1)
 	}
@@ -163,7 +166,7 @@ func (s *Server) Stats() Stats {
 	open := int64(len(s.conns.open))
 	s.conns.Unlock()
 	return Stats{Accepted: s.accepted.Load(), Refused: s.refused.Load(), Foreign: s.foreign.Load(),
-		Garbage: s.garbage.Load(), Slow: s.slow.Load(), Open: open}
+		Garbage: s.garbage.Load(), HungUp: s.hungUp.Load(), Slow: s.slow.Load(), Open: open}
 }
 
 // Close stops accepting, closes every connection and waits for their handlers.

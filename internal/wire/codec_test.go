@@ -206,7 +206,7 @@ func drawHeartbeat(w *world, t *rapid.T) any {
 	for i := range h.KeyIDs {
 		h.KeyIDs[i] = [4]byte{1, 2, byte(i)}
 	}
-	h.Made = drawSeq(t)
+	h.Made, h.Incomplete = drawSeq(t), rapid.Bool().Draw(t, "incomplete")
 	h.Config, h.VectorHash, h.DeadHash, h.Root = drawSeq(t), drawSeq(t), drawSeq(t), drawSeq(t)
 	h.Epoch = drawSeq(t)
 	h.Vectors = drawVectors(w, t)

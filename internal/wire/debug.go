@@ -131,6 +131,9 @@ func (p *printer) heartbeat(body []byte, sender record.Ref) {
 	}
 	p.put(" config=%016x vectors=%016x dead=%016x epoch=%d root=%016x made=%d",
 		h.Config, h.VectorHash, h.DeadHash, h.Epoch, h.Root, h.Made)
+	if h.Incomplete {
+		p.put(" incomplete")
+	}
 	p.vectors(h.Vectors)
 	for _, heard := range h.Heard {
 		p.put(" heard{%s loss=%d/200", p.ref(heard.Origin), heard.LossPct)

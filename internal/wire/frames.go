@@ -118,6 +118,8 @@ type Heartbeat struct {
 	Sent uint64 // multicast datagrams sent by this incarnation, this one included: receivers measure loss by it
 	Full bool
 
+	Incomplete bool // the sender lacks what a donor took with it as it joined
+
 	State      MemberState
 	Name       string
 	Sessions   uint64

@@ -9,8 +9,9 @@ import (
 
 // The flags of a heartbeat.
 const (
-	heartbeatFull    = 0x01
-	heartbeatUnknown = 0xfe
+	heartbeatFull       = 0x01
+	heartbeatIncomplete = 0x02 // only with full
+	heartbeatUnknown    = 0xfc
 )
 
 // What an entry of a full heartbeat, or of an offer, is. 0 ends them.
@@ -36,7 +37,11 @@ func (e *Encoder) AppendHeartbeat(dst []byte, t hlc.Stamp, h *Heartbeat, limit i
 		dst = binary.AppendUvarint(append(dst, 0), h.High)
 		return binary.AppendUvarint(dst, h.Sent), 0, 0
 	}
-	dst = binary.AppendUvarint(append(dst, heartbeatFull), h.High)
+	flags := byte(heartbeatFull)
+	if h.Incomplete {
+		flags |= heartbeatIncomplete
+	}
+	dst = binary.AppendUvarint(append(dst, flags), h.High)
 	dst = binary.AppendUvarint(dst, h.Sent)
 	dst = appendStatus(dst, h)
 	room := true
@@ -132,12 +137,13 @@ func (d *Decoder) Heartbeat(body []byte, sender record.Ref, into *Heartbeat) (hl
 	r, t := d.begin(body, sender)
 	*into = Heartbeat{KeyIDs: into.KeyIDs[:0], Vectors: into.Vectors[:0], Heard: into.Heard[:0]}
 	flags := r.u8()
-	r.check(flags&heartbeatUnknown == 0, ErrUnknown)
+	r.check(flags&heartbeatUnknown == 0 && flags != heartbeatIncomplete, ErrUnknown)
 	into.High = r.uvarint()
 	into.Sent = r.uvarint()
 	if into.Full = flags&heartbeatFull != 0; !into.Full {
 		return t, r.err
 	}
+	into.Incomplete = flags&heartbeatIncomplete != 0
 	r.status(into)
 	for tag := r.u8(); tag != 0 && r.err == nil; tag = r.u8() {
 		switch tag {

@@ -76,7 +76,7 @@ func (w *world) vectors() []vector {
 			FullPct: 2, WallMillis: now.Millis(), KeyIDs: [][4]byte{{0xa1, 0xa2, 0xa3, 0xa4}}, Config: 1, VectorHash: 2, DeadHash: 3,
 			Epoch: uint64(now.Millis()) / record.EpochMillis, Root: 4, Made: 9, Vectors: two,
 			Heard: []Heard{{w.refs[2], true, false, 3}, {w.refs[3], false, false, 200}}}},
-		{"heartbeat-shut", "heartbeat", 0, &Heartbeat{High: 1, Sent: 2, Full: true, State: Synced, Name: "web-1", WallMillis: now.Millis(), Heard: []Heard{{w.refs[2], true, true, 3}}}},
+		{"heartbeat-shut", "heartbeat", 0, &Heartbeat{High: 1, Sent: 2, Full: true, Incomplete: true, State: Synced, Name: "web-1", WallMillis: now.Millis(), Heard: []Heard{{w.refs[2], true, true, 3}}}},
 		{"ack", "ack", 0, &Ack{Set: two[1].Set}},
 		{"hello", "hello", 0, &Hello{Name: "web-1", State: Joining}},
 		{"greet", "greet", 0, &Greet{Name: "web-1", State: Synced, Sessions: 312, Bytes: 400_000, Dots: 5004, FullPct: 7,

@@ -260,7 +260,7 @@ func counted(before, now *admin.Status) (missing string) {
 		{"datagrams", moved("short", "original", "own", "foreign", "key", "replay", "tag"), 2 * garbageDatagrams},
 		{"forgeries", moved("tag", "own"), 2 * garbageDatagrams / 5},
 		{"of an original node", moved("original"), 2 * garbageDatagrams / 5},
-		{"streams", moved("stream_garbage", "stream_foreign", "stream_slow", "stream_refused"), streamAttempts},
+		{"streams", moved("stream_garbage", "stream_hung_up", "stream_foreign", "stream_slow", "stream_refused"), streamAttempts},
 		{"HTTP", moved("client_http"), 2},
 		{"clients", moved("client_protocol"), uint64(len(clientGarbage) - 2)},
 	} {
