@@ -203,6 +203,33 @@ func doubled(c tls.Certificate) tls.Certificate {
 	return c
 }
 
+// Who goes away while it is being asked, as a peer that is killed, cut off, or has found another donor, said nothing wrong.
+func TestWhoHangsUpIsNoGarbage(t *testing.T) {
+	s, addr, _ := serve(t, identity('s', 1))
+	hangUps := []func(*net.TCPConn){
+		func(*net.TCPConn) {},                                                // looks whether the port is open
+		func(c *net.TCPConn) { _ = c.SetLinger(0) },                          // its process is killed: a reset
+		func(c *net.TCPConn) { _, _ = c.Write([]byte{0x16, 3, 1, 2, 0, 1}) }, // ... in the middle of a record
+		func(c *net.TCPConn) { // gives up, as a transfer that is not needed any more
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_, _ = client(ctx, c, identity('c', 1))
+		},
+	}
+	for i, hangUp := range hangUps {
+		raw, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hangUp(raw.(*net.TCPConn))
+		_ = raw.Close()
+		eventually(t, "counted", func() bool { return s.Stats().HungUp == uint64(i+1) })
+	}
+	if st := s.Stats(); st.Garbage+st.Foreign+st.Slow > 0 {
+		t.Errorf("counted %+v", st)
+	}
+}
+
 func TestGarbageIsCountedAndTheServerLives(t *testing.T) {
 	s, addr, _ := serve(t, identity('s', 1))
 	for i := range 100 {
