@@ -62,7 +62,10 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone
 }
 
 // transferDepth is how many messages of a transfer wait between who reads or makes them and who merges or sends them.
-const transferDepth = 2
+const transferDepth = 4
+
+// stockFrom is how many records of a transfer have come when the table begins to make room ahead of them.
+const stockFrom = 10_000
 
 // message is one of a transfer, in memory that goes round.
 type message struct {
@@ -77,12 +80,14 @@ type message struct {
 func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.FetchDone) error {
 	came, used := make(chan message, transferDepth), make(chan []byte, transferDepth+2)
 	go receiveAll(conn, came, used)
+	over := make(chan struct{})
 	defer func() {
+		close(over)
 		conn.Close() // ends the reader, who may wait for the donor, or for room
 		for range came {
 		}
 	}()
-	offered, records := false, uint64(0)
+	offered, stocked, records := false, false, uint64(0)
 	for m := range came {
 		if m.err != nil {
 			return m.err
@@ -108,6 +113,10 @@ func (n *Node) takeAll(conn *stream.Conn, taker *transfer.Taker, done *engine.Fe
 			taker.Judge(absence)
 		default:
 			n.step(engine.FetchProgress{ID: done.ID, Cursor: p.Cursor})
+			if !stocked && records > stockFrom {
+				stocked = true
+				n.wg.Go(func() { n.table.Stock(over) })
+			}
 		}
 		used <- m.body
 	}

@@ -38,6 +38,7 @@ const typeHello = 0
 // Conn is an authenticated connection to a peer. One goroutine may send while another receives; Close is for anyone.
 type Conn struct {
 	raw      net.Conn
+	wide     *wide // raw below tls
 	tls      *tls.Conn
 	peer     record.Origin
 	patience atomic.Int64
@@ -112,7 +113,8 @@ func handshake(ctx context.Context, raw net.Conn, id Identity, side func(net.Con
 	if err := raw.SetDeadline(time.Now().Add(HandshakeTimeout)); err != nil {
 		return nil, err
 	}
-	c := &Conn{raw: raw, tls: side(raw, config)}
+	w := &wide{Conn: raw}
+	c := &Conn{raw: raw, wide: w, tls: side(w, config)}
 	if err := c.tls.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -123,6 +125,7 @@ func handshake(ctx context.Context, raw net.Conn, id Identity, side func(net.Con
 		return nil, ctx.Err()
 	}
 	c.SetPatience(SilenceTimeout)
+	w.deadline = func() { _ = raw.SetReadDeadline(c.readDeadline()) } // fails on a closed connection only, where Read says so
 	return c, raw.SetDeadline(time.Time{})
 }
 
@@ -210,8 +213,11 @@ func (c *Conn) Send(kind byte, body []byte) error {
 }
 
 func (c *Conn) write(b []byte) error {
-	_ = c.raw.SetWriteDeadline(time.Now().Add(StallTimeout)) // as in fill
-	_, err := c.tls.Write(b)
+	_ = c.raw.SetWriteDeadline(time.Now().Add(StallTimeout)) // fails on a closed connection only, where Write says so
+	err := c.wide.together(func() error {
+		_, err := c.tls.Write(b)
+		return err
+	})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w: nothing taken for %v", ErrStalled, StallTimeout)
 	}
@@ -233,6 +239,8 @@ func (c *Conn) ReceiveInto(buffer []byte) (kind byte, body []byte, err error) {
 		return 0, nil, fmt.Errorf("%w: the peer announces %d bytes", ErrTooLarge, n)
 	case c.header[4] == typeHello:
 		return 0, nil, ErrHello
+	case n > step:
+		c.wide.readWide()
 	}
 	body, err = c.body(buffer, int(n))
 	return c.header[4], body, err
@@ -262,10 +270,9 @@ func (c *Conn) body(buffer []byte, n int) ([]byte, error) {
 	}
 }
 
-// fill reads until b is full; each part that comes renews the peer's time.
+// fill reads until b is full; each read of the network renews the peer's time.
 func (c *Conn) fill(b []byte) error {
 	for have := 0; have < len(b); {
-		_ = c.raw.SetReadDeadline(c.readDeadline()) // fails on a closed connection only, where Read says so
 		n, err := c.tls.Read(b[have:])
 		have += n
 		switch {

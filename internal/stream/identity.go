@@ -52,6 +52,8 @@ func (id Identity) config() (*tls.Config, error) {
 		InsecureSkipVerify:     true, // there are no authorities and no names: verify does it
 		VerifyConnection:       func(s tls.ConnectionState) error { return verify(s, seeds) },
 		SessionTicketsDisabled: true,
+
+		DynamicRecordSizingDisabled: true, // frames are read as a whole
 	}, nil
 }
 

@@ -37,7 +37,8 @@ type arena struct {
 	dead    int                 // of those, superseded
 	closed  [levels - 1][]*page // those pages, by how much of each is in use, but the fullest
 	pending atomic.Bool         // more is superseded than writers leave
-	_       [52]byte            // an arena has whole cache lines
+	stock   stock               // of the table
+	_       [40]byte            // an arena has whole cache lines
 }
 
 // page is the head of a page. Guarded by its arena's lock; once the page is not open any more, size and used are fixed.
@@ -92,9 +93,7 @@ func (a *arena) turn(n int) {
 	for size < n+pageHead {
 		size *= 2
 	}
-	b := make([]byte, size)
-	a.open = (*page)(unsafe.Pointer(unsafe.SliceData(b)))
-	*a.open = page{size: uint32(size), used: uint32(pageHead), level: levels}
+	a.open = a.stock.take(size)
 }
 
 // close counts a page that nothing is added to any more.

@@ -53,6 +53,7 @@ type Table struct {
 	buckets [Buckets]bucket // first, so that each starts a cache line
 
 	arenas    [arenaSize]arena
+	stock     stock
 	ends      [Buckets]ends      // each under its bucket's lock
 	collected [Buckets]collected // likewise
 
@@ -89,7 +90,10 @@ func New(cfg Config) *Table {
 	if cfg.MaxSkew <= 0 {
 		cfg.MaxSkew = defaultMaxSkew
 	}
-	t := &Table{cfg: cfg}
+	t := &Table{cfg: cfg, stock: make(stock, stockPages)}
+	for i := range t.arenas {
+		t.arenas[i].stock = t.stock
+	}
 	t.TakeIncarnation(cfg.Self)
 	t.deriveSecrets(cfg.Secret)
 	for i := range t.buckets {

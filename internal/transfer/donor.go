@@ -7,9 +7,6 @@ import (
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
-// maxSpare is the largest chunk whose memory is kept for the next.
-const maxSpare = 2 * wire.ChunkTarget
-
 // batchBytes is how much is read from the table at a time: some less than a chunk takes, so that most batches make one
 // chunk although sizes are estimated.
 const batchBytes = wire.ChunkTarget - 16<<10
@@ -27,8 +24,7 @@ type Donor struct {
 
 	stage  stage
 	cursor uint64
-	ready  [][]byte // chunks made and not yet sent
-	spare  []byte   // where the first chunk of a batch is made; what is sent is a copy
+	ready  [][]byte // chunks of a batch that took more than one, not yet sent
 
 	BatchBytes int // read from the table at a time, about; may be lowered before the first Next
 
@@ -89,10 +85,11 @@ func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte,
 		return wire.StreamTypeOffer, body, true
 	case sendChunks:
 		if len(d.ready) == 0 {
-			d.read(t)
+			body = d.read(dst, t)
+		} else {
+			body = append(dst, d.ready[0]...)
+			d.ready = d.ready[1:]
 		}
-		body = append(dst, d.ready[0]...)
-		d.ready = d.ready[1:]
 		if len(d.ready) == 0 && d.cursor == lastCursor {
 			d.stage = sendFloors
 		}
@@ -106,16 +103,23 @@ func (d *Donor) Next(dst []byte, t hlc.Stamp) (typ wire.StreamType, body []byte,
 	return wire.StreamTypeEnd, d.encoder.AppendStreamEnd(dst, t), false
 }
 
-// read makes chunks of the next batch. All but the last say that nothing of the batch is behind them, because the
-// table does not tell where within a batch a key stands.
-func (d *Donor) read(t hlc.Stamp) {
-	d.ready = d.ready[:0]
-	d.builder.Reset(d.spare[:0], t)
+// read makes chunks of the next batch, the first behind dst. All but the last say that nothing of the batch is behind them,
+// because the table does not tell where within a batch a key stands.
+func (d *Donor) read(dst []byte, t hlc.Stamp) (first []byte) {
+	d.ready = nil
+	finish := func(cursor uint64) {
+		if chunk := d.builder.Chunk(cursor); first == nil {
+			first = chunk
+		} else {
+			d.ready = append(d.ready, chunk)
+		}
+	}
+	d.builder.Reset(dst, t)
 	next, done := d.table.Chunk(d.cursor, d.BatchBytes, d.differ, func(k record.Key, s *record.State) {
 		d.item.Key, d.item.State = k, *s
 		d.Keys++
 		if !d.builder.Add(&d.item) {
-			d.ready = append(d.ready, d.builder.Chunk(d.cursor))
+			finish(d.cursor)
 			d.builder.Reset(nil, t)
 			d.builder.Add(&d.item) // the first always goes in
 		}
@@ -124,11 +128,9 @@ func (d *Donor) read(t hlc.Stamp) {
 		next = lastCursor
 	}
 	d.cursor = next
-	d.ready = append(d.ready, d.builder.Chunk(next))
-	if first := d.ready[0]; cap(first) <= maxSpare {
-		d.spare = first
-	}
+	finish(next)
 	d.item = wire.Item{Kind: wire.KindState} // keep nothing of the table's
+	return first
 }
 
 // floors makes a chunk of every database's floor, of which one raised meanwhile may stand behind the cursor: what it
