@@ -170,7 +170,10 @@ func (b *bucket) resize(homes uint32) {
 // returns; what it points to stays.
 func (b *bucket) walk(from uint64, visit func(hash uint64, e *entry) bool) {
 	e := entries.Get().(*entry)
-	for i := b.seek(from); i < len(b.slots); i++ {
+	for i, warm := b.seek(from), 0; i < len(b.slots); i++ {
+		if i >= warm {
+			warm = b.warm(i, e)
+		}
 		s := b.slots[i]
 		if s.e == nil {
 			continue
@@ -181,4 +184,21 @@ func (b *bucket) walk(from uint64, visit func(hash uint64, e *entry) bool) {
 		}
 	}
 	e.rest()
+}
+
+// warmed is how many slots' entries walk looks at in one go.
+const warmed = 16
+
+// warm looks at the entries of some slots from i on, and returns where it ended. They lie anywhere, and memory is slow: what
+// is asked for in one go comes together, and walk would ask for one after the other.
+func (b *bucket) warm(i int, e *entry) int {
+	end := min(i+warmed, len(b.slots))
+	sum := uint64(0)
+	for j := i; j < end; j++ {
+		if p := b.slots[j].e; p != nil {
+			sum += p.print
+		}
+	}
+	e.warmth = sum // so that the compiler takes it for needed
+	return end
 }

@@ -35,6 +35,8 @@ type entry struct {
 	state   record.State
 	print   uint64 // fingerprint of state, as added to the bucket's sum
 
+	warmth uint64 // see warm
+
 	mine  touch           // what touch points to
 	first [1]record.Birth // where the one birth lies that there normally is
 }
