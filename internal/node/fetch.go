@@ -62,7 +62,7 @@ func (n *Node) fetch(ctx context.Context, f engine.Fetch, done *engine.FetchDone
 }
 
 // transferDepth is how many messages of a transfer wait between who reads or makes them and who merges or sends them.
-const transferDepth = 4
+const transferDepth = 2
 
 // stockFrom is how many records of a transfer have come when the table begins to make room ahead of them.
 const stockFrom = 10_000
