@@ -22,6 +22,7 @@ type push struct {
 
 	builder *wire.BatchBuilder
 	item    wire.Item
+	values  []byte // of the item
 	named   []record.NodeID
 	asked   uint64 // own dots up to here were to be confirmed by those whom a frame named
 }
@@ -239,7 +240,8 @@ func (m *Machine) loadItem(k record.Key) {
 	it, d := &m.push.item, m.push.dirty[k]
 	it.Origin, it.Key, it.Dots = m.self, k, d.seqs
 	it.Kind = wire.KindState
-	if !m.table.Load(k, &it.State) {
+	var known bool
+	if m.push.values, known = m.table.LoadCopy(k, &it.State, m.push.values[:0]); !known {
 		m.loadNothing(it)
 		return
 	}

@@ -12,11 +12,12 @@ import (
 // repairs answers who asks: the first at once, since most often it alone lacks something, and those who ask within
 // repairDelay after that together, so that what several lack is sent once.
 type repairs struct {
-	at    time.Time // zero: nothing is asked for
-	next  time.Time // no answer before
-	wants []wanted
-	item  wire.Item
-	build *wire.BatchBuilder
+	at     time.Time // zero: nothing is asked for
+	next   time.Time // no answer before
+	wants  []wanted
+	item   wire.Item
+	values []byte // of the item
+	build  *wire.BatchBuilder
 }
 
 // wanted is one dot and who asked for it.
@@ -233,12 +234,14 @@ const repairItemDots = 64
 func (m *Machine) loadRepair(g *keyDots) {
 	it := &m.repair.item
 	it.Origin, it.Key, it.Dots = g.origin, g.key, g.seqs
-	switch {
-	case !g.known:
+	if !g.known {
 		it.Kind = wire.KindPull
-	case m.table.Load(g.key, &it.State):
+		return
+	}
+	var is bool
+	if m.repair.values, is = m.table.LoadCopy(g.key, &it.State, m.repair.values[:0]); is {
 		it.Kind = wire.KindState
-	default:
+	} else {
 		m.loadNothing(it)
 	}
 }

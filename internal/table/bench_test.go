@@ -108,6 +108,13 @@ func BenchmarkPut(b *testing.B) {
 			_, _ = t.Put(t0, key(all[i%benchKeys]), &w)
 		}
 	})
+	b.Run("table, each value kept by a reader", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			t.Get(t0, key(all[i%benchKeys]))
+			_, _ = t.Put(t0, key(all[i%benchKeys]), &w)
+		}
+	})
 	b.Run("map", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {

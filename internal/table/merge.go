@@ -153,6 +153,35 @@ func (t *Table) Load(k record.Key, into *record.State) bool {
 	return true
 }
 
+// LoadCopy is Load for who soon has no more use for the values: those that are no larger than what lies in pages are appended to buf, and what
+// lies in the table may be written over where it is. It returns what buf has become.
+func (t *Table) LoadCopy(k record.Key, into *record.State, buf []byte) (_ []byte, ok bool) {
+	h := t.hash(k)
+	b := t.bucket(h)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.find(h, k)
+	if p == nil {
+		into.Tomb, into.Births = record.Tombstone{}, into.Births[:0]
+		return buf, false
+	}
+	e := entries.Get().(*entry)
+	p.unpack(e)
+	copyState(into, &e.state)
+	e.rest()
+	for i := range into.Births {
+		v := &into.Births[i].Value
+		if len(v.Bytes) > maxPaged {
+			p.share()
+			continue
+		}
+		at := len(buf)
+		buf = append(buf, v.Bytes...)
+		v.Bytes = buf[at:len(buf):len(buf)]
+	}
+	return buf, true
+}
+
 // Destroyed is the stamp of the key's tombstone, 0 for none.
 func (t *Table) Destroyed(k record.Key) hlc.Stamp {
 	h := t.hash(k)

@@ -28,6 +28,7 @@ func TestAValueThatNobodyKeepsIsWrittenOver(t *testing.T) {
 		{"a Look", func() { n.Look(n.now, key("s"), func(View) {}) }, false},
 		{"a Get", func() { n.get("s") }, true},
 		{"a Load", func() { n.state("s") }, true},
+		{"a LoadCopy", func() { n.LoadCopy(key("s"), new(record.State), nil) }, false},
 		{"a Chunk", func() { n.Chunk(0, 1<<20, nil, func(record.Key, *record.State) {}) }, true},
 		{"a Scan", func() { n.Scan(n.now, 0, 0, 10, func(string, View) {}) }, true},
 		{"a write of another length", func() { n.put("s", "three", n.dueIn(hour)) }, true},
@@ -63,6 +64,33 @@ func TestOverwritingTakesNoMemory(t *testing.T) {
 	n.want("s", string(value))
 	n.audit()
 	n.auditPages()
+}
+
+// What is copied is what Load gives, and of large values it is the same memory.
+func TestLoadCopyIsLoad(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("small", "value", n.dueIn(hour), func(w *Write) { w.Owner, w.OwnerSet = "whose", true })
+	n.put("none", "")
+	n.put("large", string(make([]byte, maxPaged+1)))
+	n.destroy("gone")
+	buf := []byte("before")
+	for _, name := range []string{"small", "none", "large", "gone", "unknown"} {
+		var want, got record.State
+		known := n.Load(key(name), &want)
+		var is bool
+		if buf, is = n.LoadCopy(key(name), &got, buf); is != known || diff(want, got) != "" {
+			t.Errorf("%s: known %v, %s", name, is, diff(want, got))
+		}
+	}
+	if string(buf) != "beforevalue" {
+		t.Errorf("copied %q", buf)
+	}
+	var s record.State
+	n.LoadCopy(key("large"), &s, nil)
+	n.put("large", string(append(make([]byte, maxPaged), 'x')))
+	if b := s.Births[0].Value.Bytes; b[maxPaged] != 0 {
+		t.Error("a large value was written over while it was in use")
+	}
 }
 
 // A touch leaves the value where it is, also where somebody keeps it.
@@ -113,7 +141,9 @@ func TestWhatIsKeptNeverChanges(tt *testing.T) {
 				held = keep(held, v.Value)
 			case 5:
 				var s record.State
-				n.Load(k, &s)
+				if n.Load(k, &s); i%2 == 0 {
+					n.LoadCopy(k, &s, nil)
+				}
 				states(&s)
 			case 6:
 				n.Chunk(0, 1<<20, nil, func(_ record.Key, s *record.State) { states(s) })
