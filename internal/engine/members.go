@@ -109,7 +109,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	}
 	p := &peer{
 		ref: ref, origin: o, addr: addr, state: wire.Joining, said: wire.Joining, heard: m.now, direct: m.now, strange: true,
-		namedAt: m.now, holds: make(map[record.Ref]*dots.Set),
+		namedAt: m.now, lane: lane{heard: m.now}, holds: make(map[record.Ref]*dots.Set),
 	}
 	for _, old := range m.members.list {
 		if old.origin.Node == o.Node && old.live() {

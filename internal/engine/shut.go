@@ -29,7 +29,7 @@ const (
 
 // lane is what is known of unicast between this node and a peer that is heard by multicast.
 type lane struct {
-	heard  time.Time // when last something came by unicast
+	heard  time.Time // when last something came by unicast; at first, when the peer came
 	asked  time.Time // in vain since then; zero: not
 	latest time.Time // question that was counted
 	asks   int
@@ -146,7 +146,7 @@ func (m *Machine) weighLanes() {
 	if doubt {
 		left = maxPeers
 	} else if !m.now.Before(m.lanes.idle) {
-		m.lanes.idle, left = m.now.Add(laneEvery), laneAtOnce
+		left = laneAtOnce
 	}
 	for ; left > 0; left-- {
 		p := m.stalest()
@@ -154,6 +154,7 @@ func (m *Machine) weighLanes() {
 			return
 		}
 		m.askByMulticast(p)
+		m.lanes.idle = m.now.Add(laneEvery) // a turn in which all had been heard is not used up
 	}
 }
 
