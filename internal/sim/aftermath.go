@@ -195,8 +195,15 @@ func (w *World) leaveDeaf() {
 		func(from, _ int) bool { return from == a },
 		func(from, to int) bool { return from == a && to == b || from == b && to == a },
 	}[kind])
-	for _, n := range core {
-		if w.lasting && n.runs() {
+}
+
+// tellAddresses tells them to all of the core, also to who stood still until now.
+func (w *World) tellAddresses() {
+	if !w.lasting {
+		return
+	}
+	for _, n := range w.core() {
+		if n.runs() {
 			n.step(engine.Seeds{Addrs: w.addrs()})
 		}
 	}

@@ -42,6 +42,7 @@ func (w *World) heal() {
 			n.start()
 		}
 	}
+	w.tellAddresses()
 	w.makeRoom()
 	for _, n := range w.core() {
 		w.logNode(n, "is in the core, clock off by %v", n.skew)
