@@ -20,19 +20,22 @@ type stepWatch struct {
 	off     time.Duration // how far the wall clock is ahead of the believed time
 	stepped time.Duration // when, on the monotonic clock, it stepped last,
 	heard   time.Duration // and when a peer told its clock
+	awake   time.Duration // since it stepped last; the time that this node stood still does not count
 }
 
 // newStepWatch begins with a clock that is steady: what peers say of it is said after it started.
 func newStepWatch(limit time.Duration, wall int64) stepWatch {
-	return stepWatch{limit: limit, wall: wall, stepped: -confirmPeers, heard: -confirmPeers}
+	return stepWatch{limit: limit, wall: wall, stepped: -confirmPeers, heard: -confirmPeers, awake: confirmPeers}
 }
 
 // look compares the clocks with those of the last look.
 func (s *stepWatch) look(wall int64, mono time.Duration) {
-	step := time.Duration(wall-s.wall)*time.Millisecond - (mono - s.mono)
+	passed := mono - s.mono
+	step := time.Duration(wall-s.wall)*time.Millisecond - passed
 	s.wall, s.mono = wall, mono
+	s.awake += min(passed, Interval)
 	if step.Abs() > stepNoise {
-		s.stepped = mono
+		s.stepped, s.awake = mono, 0
 	}
 	if s.off != 0 && step.Abs() > stepNoise || step.Abs() > s.limit {
 		s.off += step
@@ -42,8 +45,9 @@ func (s *stepWatch) look(wall int64, mono time.Duration) {
 	}
 }
 
-// steady reports whether what the peers' offsets say was measured since the last step.
-func (s *stepWatch) steady() bool { return s.mono-s.stepped >= confirmPeers }
+// steady reports whether what the peers' offsets say was measured since the last step. While a node stands still they do not grow older
+// (engine.Member.OffsetAge), so that time does not count here either.
+func (s *stepWatch) steady() bool { return s.awake >= confirmPeers }
 
 // hear believes the clock if the peers' offsets say that it is right, or no further wrong than where it stepped from; goes
 // by theirs where ahead, its distance from the median of all, is beyond the limit; and, if there are no peers, believes a

@@ -97,6 +97,21 @@ func TestAClockThatComesBackIsBelievedAtOnce(t *testing.T) {
 	}
 }
 
+// What peers said before a standstill grows no older by it, so it may be from before a step that came just before.
+func TestAStandstillConfirmsNoStep(t *testing.T) {
+	s := newStepping()
+	s.run(time.Minute, 0)
+	s.by = 24 * time.Hour
+	s.run(time.Second, 0)
+	s.mono += confirmPeers - Interval
+	if s.run(time.Second, 0); s.wrong() != 0 {
+		t.Fatalf("believed time off by %v, by what peers said before the step", s.wrong())
+	}
+	if s.run(confirmPeers, -24*time.Hour); s.wrong() != 0 {
+		t.Fatalf("then believed time off by %v", s.wrong())
+	}
+}
+
 func TestAClockThatKeepsSteppingIsNotBelieved(t *testing.T) {
 	s := newStepping()
 	for range 10 {
