@@ -153,15 +153,18 @@ func (m *Machine) weighLanes() {
 		if p == nil {
 			return
 		}
-		m.askByMulticast(p)
+		p.lane.ask = true // not beside a heartbeat: which of the two comes first decides whether one seems lost
+		if m.lanes.next.IsZero() {
+			m.lanes.next = m.now.Add(laneAgain)
+		}
 		m.lanes.idle = m.now.Add(laneEvery) // a turn in which all had been heard is not used up
 	}
 }
 
-// stalest is the peer of which nothing came by unicast for longest, and that is not being asked.
+// stalest is the peer of which nothing came by unicast for longest, and that is not being asked, or soon.
 func (m *Machine) stalest() (chosen *peer) {
 	for _, p := range m.members.list {
-		if l := &p.lane; l.asked.IsZero() && m.byMulticast(p) && m.now.Sub(l.heard) >= laneStale && (chosen == nil || l.heard.Before(chosen.lane.heard)) {
+		if l := &p.lane; l.asked.IsZero() && !l.ask && m.byMulticast(p) && m.now.Sub(l.heard) >= laneStale && (chosen == nil || l.heard.Before(chosen.lane.heard)) {
 			chosen = p
 		}
 	}
