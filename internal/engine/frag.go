@@ -316,11 +316,22 @@ func (m *Machine) askForFragments(a *assembly) {
 	}
 	missing := a.have.Missing(uint64(a.head.Count()), nackRanges)
 	n := wire.Nack{Frags: []wire.FragWant{{
-		Origin: a.key.origin, Seq: a.head.Dots[len(a.head.Dots)-1], ID: a.key.id, Ranges: missing,
+		Origin: a.key.origin, Seq: m.latestMissing(a), ID: a.key.id, Ranges: missing,
 	}}}
 	m.count.NacksOut++
 	frame, _, _ := m.encoder.AppendNack(m.begin(wire.TypeNack, to.dest()), m.stamp(), &n, m.room())
 	m.finish(to.dest(), frame)
+}
+
+// latestMissing is by which dot to ask for a: where its key has changed meanwhile the dot's new state comes instead, which has to be news.
+func (m *Machine) latestMissing(a *assembly) uint64 {
+	o, seqs := m.origin(a.key.origin), a.head.Dots
+	for i := len(seqs) - 1; i > 0; i-- {
+		if !o.held.Contains(seqs[i]) {
+			return seqs[i]
+		}
+	}
+	return seqs[0]
 }
 
 // resendFragments sends the asked fragments, if the key's state is still the one they are of; else its new state.

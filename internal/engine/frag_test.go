@@ -31,6 +31,33 @@ func TestFragmentsOfASupersededVersionAreNotAskedFor(t *testing.T) {
 	}
 }
 
+// Two changes left as one item, a piece of it is lost, and the key changes: the answer, its new state, brings the later of the two dots. Asked for
+// by that one for ever, the earlier never came.
+func TestAnItemInPiecesIsAskedForByADotThatIsMissing(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	n := 0
+	b.drop = func(_, to int, typ wire.Type, _ Frame) bool {
+		if typ == wire.TypeFrag && to == 1 {
+			n++
+		}
+		return n == 2 && typ == wire.TypeFrag && to == 1
+	}
+	for i := range 3 {
+		b.put(0, "large", strings.Repeat(fmt.Sprint(i), 5000))
+		if i == 1 {
+			b.settle()
+		}
+	}
+	b.run(3 * time.Second)
+	if behind := b.member(0, 1).Lag; behind > 0 {
+		t.Errorf("it lacks %d dots", behind)
+	}
+	if sent := b.nodes[0].m.Counters().FragmentsOut; sent > 30 {
+		t.Errorf("%d fragments sent of three values of 5", sent)
+	}
+}
+
 func TestFragmentsThatCannotBeAreNotLookedFor(t *testing.T) {
 	b := newBench(t, 2)
 	b.run(2 * time.Second)
