@@ -139,6 +139,17 @@ func probe(t *testing.T, n *nstest.Net, i int, c Config) (found bool, from netip
 	return found, from, took
 }
 
+// probeUntilFound gives an original a few chances: on a busy machine it may not get to answer within one window.
+func probeUntilFound(t *testing.T, n *nstest.Net, i int, c Config) (found bool, from netip.Addr, took time.Duration) {
+	t.Helper()
+	for range 10 {
+		if found, from, took = probe(t, n, i, c); found {
+			break
+		}
+	}
+	return found, from, took
+}
+
 func TestOriginalNodesAreFoundAndLive(t *testing.T) {
 	dir := originals(t)
 	for _, use := range []string{"v4", "v6"} {
@@ -147,7 +158,7 @@ func TestOriginalNodesAreFoundAndLive(t *testing.T) {
 				network(t, 2, func(t *testing.T, n *nstest.Net) {
 					o := startOriginal(t, n, where, dir, use)
 					for round := range 3 {
-						found, from, took := probe(t, n, 0, Config{Use: use})
+						found, from, took := probeUntilFound(t, n, 0, Config{Use: use})
 						if !found || took > probeWindow {
 							t.Fatalf("round %d: found %v from %v in %v; it said:\n%s", round, found, from, took, &o.out)
 						}
