@@ -143,3 +143,17 @@ func TestNothingIsCollectedForAWhileAfterThoseWhoDidNotTellTheTimeAreGone(t *tes
 		t.Fatal("a node that is alone doubts its clock for ever")
 	}
 }
+
+// Most members have not told their clocks yet, and followed one that is an hour ahead: that says nothing of what their clocks show.
+func TestAGuessMakesNobodyLate(t *testing.T) {
+	k := newDoubting(t).Keeper
+	self, told := engine.Member{Self: true, State: wire.Synced}, engine.Member{State: wire.Synced, ClockTold: true}
+	ahead := engine.Member{State: wire.Synced, Offset: time.Hour}
+	for i := range 100 {
+		mono := time.Duration(i) * Interval
+		k.Look(hlc.At(startMS), startMS+mono.Milliseconds(), mono, []engine.Member{self, told, ahead, ahead, ahead})
+	}
+	if k.steps.off != 0 {
+		t.Fatalf("it goes by a time %v off its clock", k.steps.off)
+	}
+}
