@@ -65,7 +65,7 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
 // theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
 func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
-	said := listen(members, k.limit)
+	said := k.listen(members)
 	joining, peers := said.joining, said.peers
 	left := k.leftUntold(&said)
 	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left
@@ -106,8 +106,8 @@ type voices struct {
 }
 
 // listen sums up what the members say. Before a peer has told its clock its offset is a guess by its hybrid clock, which is never behind: so it
-// may say that the peer is behind, but not that it is ahead, as it may only have followed a clock that was.
-func listen(members []engine.Member, limit time.Duration) (said voices) {
+// may say that the peer is behind, but to a node that is settled not that it is ahead, as it may only have followed a clock that was.
+func (k *Keeper) listen(members []engine.Member) (said voices) {
 	for _, m := range members {
 		switch {
 		case m.Self:
@@ -123,7 +123,7 @@ func listen(members []engine.Member, limit time.Duration) (said voices) {
 			} else {
 				said.untold++
 			}
-			if guessedAhead := !m.ClockTold && m.Offset > limit; m.OffsetAge <= hearsay && !guessedAhead {
+			if guessedAhead := k.settled && !m.ClockTold && m.Offset > k.limit; m.OffsetAge <= hearsay && !guessedAhead {
 				said.peers, said.stamps = append(said.peers, m.Offset), append(said.stamps, m.Stamps)
 			}
 		}
