@@ -37,9 +37,11 @@ const (
 	doubtProbes    = 3                      // unanswered: dead
 	doubtProbesMax = 10                     // where the verdict came late
 	doubtLate      = 10 * time.Millisecond
-	doubtInFlight  = 10 * time.Millisecond // frames may have been under way when the process died
-	doubtSpread    = 2                     // times that a doubt is told
-	doubtAgain     = time.Second           // a doubt that others tell is not followed again so soon
+	doubtInFlight  = 10 * time.Millisecond  // frames may have been under way when the process died
+	doubtSpread    = 2                      // times that a doubt is told
+	doubtAgain     = time.Second            // a doubt that others tell is not followed again so soon
+	doubtLooks     = 4                      // at who is doubted and does not answer, before its silence has to tell
+	doubtAgainMin  = 150 * time.Millisecond // between two looks, doubling; longer than refuteAgain
 
 	lateAfter  = 50 * time.Millisecond // behind its own deadline a node is overloaded
 	stillAfter = time.Second           // ... stood still

@@ -175,9 +175,7 @@ func (m *Machine) hear(p *peer, in Datagram, h *wire.Header) {
 		m.watchSoon(watchSettle)
 		m.event(Event{Kind: EventHeard, Member: m.describe(p), State: p.state, Addr: p.addr})
 	}
-	if p.doubt.active() {
-		m.heardWhileDoubted(p)
-	}
+	m.heardWhileDoubted(p)
 	if in.Multicast {
 		p.heardMulticast = m.now
 	} else {
@@ -191,6 +189,7 @@ func (m *Machine) hear(p *peer, in Datagram, h *wire.Header) {
 }
 
 func (m *Machine) markHeard(p *peer) {
+	returned := p.killed && m.now.Sub(p.doubt.ended) < backlogFor
 	p.heard, p.outlived, p.killed = m.now, false, false
 	if p.left {
 		return
@@ -203,6 +202,9 @@ func (m *Machine) markHeard(p *peer) {
 	}
 	p.probes = 0
 	m.setState(p, p.said)
+	if returned { // its connection ended and it did not answer: this may have waited in a socket
+		m.doubtPeer(p, true)
+	}
 	m.scheduleGreet(p)
 	m.wakeMembers()
 }
@@ -355,9 +357,7 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 	if _, err := m.decoder.Probe(body, p.ref, &probe); err != nil {
 		return err
 	}
-	if p.doubt.active() && p.doubt.nonce == probe.Nonce {
-		m.endDoubt(p)
-	}
+	m.answeredDoubt(p, probe.Nonce)
 	for _, q := range m.members.list {
 		if q != p {
 			m.takeAnswerOf(q, probe.Nonce)
@@ -375,9 +375,7 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 
 // takeAnswerOf notes that q answered the probe of that nonce through a helper.
 func (m *Machine) takeAnswerOf(q *peer, nonce uint64) {
-	if q.doubt.active() && q.doubt.nonce == nonce {
-		m.endDoubt(q)
-	}
+	m.answeredDoubt(q, nonce)
 	if q.state != wire.Suspect || q.probeNonce != nonce {
 		return
 	}

@@ -43,6 +43,8 @@ type doubt struct {
 	since  time.Time // zero: there is none
 	at     time.Time // of the next probe, or of the verdict
 	ended  time.Time
+	again  time.Time // of another look, where the last was ended by no answer; zero: there is none
+	looks  int       // so many were
 	nonce  uint64
 	probes int
 	spread bool // it is ours: the others are told
@@ -50,7 +52,19 @@ type doubt struct {
 
 func (d *doubt) active() bool { return !d.since.IsZero() }
 
+// end ends a doubt for good: there was an answer, or there can be none.
 func (d *doubt) end(now time.Time) { *d = doubt{ended: now} }
+
+// lookAgain ends a look that no answer ended. What was heard may have waited in a socket since before the process died, and
+// a verdict that was always late says nothing of who it is about.
+func (d *doubt) lookAgain(now time.Time) {
+	looks := d.looks + 1
+	if looks >= doubtLooks {
+		d.end(now)
+		return
+	}
+	*d = doubt{ended: now, again: now.Add(doubtAgainMin << (looks - 1)), looks: looks, nonce: d.nonce}
+}
 
 // watchSoon has the watch list made anew, after a while where members come one after another.
 func (m *Machine) watchSoon(wait time.Duration) {
@@ -140,29 +154,39 @@ func (m *Machine) takeDoubt(p *peer, body []byte) error {
 }
 
 func (m *Machine) doubtPeer(p *peer, ours bool) {
-	if !p.doubt.active() {
-		p.doubt = doubt{since: m.now, at: m.now, nonce: m.dice.Uint64()}
+	d := &p.doubt
+	if !d.active() {
+		*d = doubt{since: m.now, at: m.now, looks: d.looks, nonce: m.dice.Uint64()}
 		m.wakeMembers()
 	}
-	p.doubt.spread = p.doubt.spread || ours
+	d.spread = d.spread || ours
 }
 
 // examine probes who is doubted, and returns when to look again. A verdict that comes late counts for nothing, since the
 // answer may be waiting to be read.
 func (m *Machine) examine(p *peer) time.Time {
 	d := &p.doubt
-	if !d.active() || !m.due(d.at) {
+	if m.due(d.again) {
+		m.doubtPeer(p, true) // told to all: the doubted one shows itself also where no answer arrives
+	}
+	if !d.active() {
+		return d.again
+	}
+	if !m.due(d.at) {
 		return d.at
 	}
 	if d.probes >= doubtProbes && m.now.Sub(d.at) <= doubtLate {
 		m.count.DoubtsProven++
+		if d.spread { // to whom the first words of it were lost
+			m.tellDoubt(p)
+		}
 		p.killed = true
 		m.setState(p, wire.Dead)
 		return time.Time{}
 	}
-	if d.probes >= doubtProbesMax { // this node is too late for everything: silence will tell
-		d.end(m.now)
-		return time.Time{}
+	if d.probes >= doubtProbesMax { // this node is too late for everything
+		d.lookAgain(m.now)
+		return d.again
 	}
 	d.probes++
 	d.at = m.now.Add(m.health.stretch(doubtInterval))
@@ -171,22 +195,39 @@ func (m *Machine) examine(p *peer) time.Time {
 		m.askHelpers(p, d.nonce)
 	}
 	if d.spread && d.probes <= doubtSpread {
-		m.finish(group, m.encoder.AppendDoubt(m.begin(wire.TypeDoubt, group), m.stamp(), &wire.Doubt{Target: p.ref}))
+		m.tellDoubt(p)
 	}
 	return d.at
 }
 
-// heardWhileDoubted ends a doubt by a frame that was not on its way before the connection broke.
+func (m *Machine) tellDoubt(p *peer) {
+	m.finish(group, m.encoder.AppendDoubt(m.begin(wire.TypeDoubt, group), m.stamp(), &wire.Doubt{Target: p.ref}))
+}
+
+// heardWhileDoubted ends a look by a frame that was not on its way before the connection broke.
 func (m *Machine) heardWhileDoubted(p *peer) {
-	if m.now.Sub(p.doubt.since) > doubtInFlight {
-		m.endDoubt(p)
+	if p.doubt.active() && m.now.Sub(p.doubt.since) > doubtInFlight {
+		m.refuted(p, false)
 	}
 }
 
-func (m *Machine) endDoubt(p *peer) {
+// answeredDoubt ends the doubt of who answered its probe, also where the answer came after another frame of it.
+func (m *Machine) answeredDoubt(p *peer, nonce uint64) {
+	if d := &p.doubt; d.nonce == nonce && (d.active() || !d.again.IsZero()) {
+		m.refuted(p, true)
+	}
+}
+
+// refuted ends a look at p; of who has answered there is no other.
+func (m *Machine) refuted(p *peer, answered bool) {
 	if p.doubt.active() {
 		m.count.DoubtsRefuted++
+	}
+	if answered {
 		p.doubt.end(m.now)
+	} else {
+		p.doubt.lookAgain(m.now)
+		m.wakeMembers()
 	}
 }
 

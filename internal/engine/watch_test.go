@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -119,6 +120,88 @@ func TestADoubtAboutWhoIsHeardThroughOthersIsDecidedByThem(t *testing.T) {
 	b.run(200 * time.Millisecond)
 	if got := b.member(0, 2).State; got == wire.Dead {
 		t.Error("declared dead by who cannot hear it")
+	}
+}
+
+// waited is a frame of node from that node to reads only later.
+func (b *bench) waited(from, to int) (deliver func()) {
+	var frame Datagram
+	kept := b.drop
+	b.drop = func(f, t int, _ wire.Type, fr Frame) bool {
+		if f == from && t == to && !fr.To.IsValid() && frame.Data == nil {
+			frame = Datagram{Data: bytes.Clone(fr.Data), From: b.nodes[from].addr, Multicast: true}
+			return true
+		}
+		return false
+	}
+	b.put(from, "last words", "x")
+	b.settle()
+	b.drop = kept
+	return func() {
+		if frame.Data == nil {
+			b.t.Fatal("nothing was sent")
+		}
+		b.nodes[to].m.Step(b.now, frame)
+		b.settle()
+	}
+}
+
+// TestAFrameThatWaitedInASocketSavesNobody: on a busy machine what a process sent last is read after its death was seen.
+func TestAFrameThatWaitedInASocketSavesNobody(t *testing.T) {
+	for name, after := range map[string]time.Duration{
+		"before the verdict": doubtInFlight + time.Millisecond,
+		"after the verdict":  100 * time.Millisecond,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 5)
+			b.run(3 * time.Second)
+			watcher, other := 1, 4 // of node 2
+			if !b.watches(watcher, 2) || b.watches(other, 2) {
+				t.Fatal("another order")
+			}
+			first, second := b.waited(2, watcher), b.waited(2, other)
+			b.run(time.Second)
+			b.stop(2)
+			b.run(after)
+			first()
+			second()
+			b.run(300 * time.Millisecond)
+			for _, i := range []int{watcher, other} {
+				if got := b.member(i, 2).State; got != wire.Dead {
+					t.Errorf("node %d: %v, want dead", i, got)
+				}
+			}
+		})
+	}
+}
+
+func TestWhoMissedADoubtHearsOfItWithTheVerdict(t *testing.T) {
+	b := newBench(t, 5)
+	b.run(3 * time.Second)
+	b.stop(2)
+	cut := b.drop
+	b.drop = func(from, to int, typ wire.Type, f Frame) bool { return cut(from, to, typ, f) || to == 4 }
+	b.run(20 * time.Millisecond)
+	b.drop = cut
+	b.run(60 * time.Millisecond)
+	if got := b.member(4, 2).State; got != wire.Dead {
+		t.Errorf("%v, want dead", got)
+	}
+}
+
+// TestWhoAnswersByMulticastOnlyIsNotDead: no probe and no answer passes, but the doubt does, and what it brings.
+func TestWhoAnswersByMulticastOnlyIsNotDead(t *testing.T) {
+	b := newBench(t, 4)
+	b.run(3 * time.Second)
+	b.shutUnicast(func(from, to int) bool { return from == 1 || to == 1 })
+	b.nodes[0].m.Step(b.now, WatchBroken{Origin: b.nodes[1].origin})
+	before := b.told(0, EventMember)
+	b.run(3 * time.Second)
+	if got := b.member(0, 1).State; got != wire.Synced || b.told(0, EventMember) != before {
+		t.Errorf("%v, %d changes were told", got, b.told(0, EventMember)-before)
+	}
+	if c := b.nodes[0].m.Counters(); c.DoubtsRefuted != doubtLooks {
+		t.Errorf("%d looks, want %d", c.DoubtsRefuted, doubtLooks)
 	}
 }
 

@@ -39,8 +39,9 @@ func TestTheDeathOfAProcessIsSeenByAllLongBeforeItsSilence(t *testing.T) {
 	for _, n := range nodes {
 		if n != victim {
 			eventually(t, n.cfg.Name+" knows", func() bool { return seen(n, victim.Self()) == wire.Dead })
-			if n.Counters().DoubtsProven == 0 {
-				t.Errorf("%s knows by silence", n.cfg.Name)
+			if c := n.Counters(); c.DoubtsProven == 0 {
+				t.Errorf("%s knows by silence: %d watches broken, %d doubts heard of, %d refuted, late by %v",
+					n.cfg.Name, c.WatchesBroken, c.DoubtsIn, c.DoubtsRefuted, n.Members()[0].Late)
 			}
 		}
 	}
