@@ -13,20 +13,17 @@ import (
 const (
 	MaxCollected   = 1 << 19 // remembered by a table, evenly spread over its buckets: 12 MiB
 	collectedShare = 64      // they take this part, as a divisor, of the memory limit besides it
-	collectedBytes = 24
-	firstCollected = 4
+	collectedBytes = 24      // with the hash of the key
 )
 
 // collected are the latest tombstones of a bucket that were collected, guarded by its lock. The zero value is ready to use.
 type collected struct {
-	list []pastTomb
-	next int       // the oldest, once there is no more room
+	recent[pastTomb]
 	upTo hlc.Stamp // none kills what was born later
 }
 
 // pastTomb is what is left of a tombstone.
 type pastTomb struct {
-	hash uint64 // of the key
 	tomb hlc.Stamp
 	hold hlc.Stamp
 }
@@ -39,35 +36,16 @@ func (t *Table) maxCollectedIn() int {
 	return int(min(max(t.cfg.MaxBytes/collectedShare/collectedBytes/Buckets, 1), MaxCollected/Buckets))
 }
 
-func (c *collected) find(hash uint64) *pastTomb {
-	for i := range c.list {
-		if c.list[i].hash == hash {
-			return &c.list[i]
-		}
-	}
-	return nil
-}
-
-// add remembers a tombstone, by the maximum of its stamps where an earlier one of its key is remembered, else in the place of the oldest
+// keep remembers a tombstone, by the maximum of its stamps where an earlier one of its key is remembered, else in the place of the oldest
 // where there is no room for one more. It reports whether that one is forgotten.
-func (c *collected) add(x pastTomb, limit int) (displaced bool) {
+func (c *collected) keep(hash uint64, x pastTomb, limit int) (displaced bool) {
 	c.upTo = max(c.upTo, x.tomb, x.hold)
-	if was := c.find(x.hash); was != nil {
+	if was := c.find(hash); was != nil {
 		was.tomb, was.hold = max(was.tomb, x.tomb), max(was.hold, x.hold)
 		return false
 	}
-	if len(c.list) >= limit {
-		c.list[c.next] = x
-		c.next = (c.next + 1) % limit
-		return true
-	}
-	if len(c.list) == cap(c.list) {
-		grown := make([]pastTomb, len(c.list), min(max(2*cap(c.list), firstCollected), limit))
-		copy(grown, c.list)
-		c.list = grown
-	}
-	c.list = append(c.list, x)
-	return false
+	_, displaced = c.add(hash, x, limit)
+	return displaced
 }
 
 func (t *Table) collectedOf(hash uint64) *collected { return &t.collected[hash>>(64-bucketBits)] }
@@ -81,8 +59,7 @@ func (o *op) collect(epoch int64) (changed bool) {
 			o.t.counts.tombsDropped.Add(1)
 			return changed
 		}
-		x := pastTomb{hash: o.hash, tomb: was.At, hold: was.Hold}
-		if o.t.collectedOf(o.hash).add(x, o.t.maxCollectedIn()) {
+		if o.t.collectedOf(o.hash).keep(o.hash, pastTomb{tomb: was.At, hold: was.Hold}, o.t.maxCollectedIn()) {
 			o.t.counts.tombsDropped.Add(1)
 		}
 	}

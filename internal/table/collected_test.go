@@ -137,7 +137,7 @@ func TestWhatAMergeChangesInTwoWaysTakesOneDot(t *testing.T) {
 }
 
 func TestCollectedTombstonesRememberedAreLimited(t *testing.T) {
-	if got := unsafe.Sizeof(pastTomb{}); got != collectedBytes {
+	if got := unsafe.Sizeof(pastTomb{}) + unsafe.Sizeof(uint64(0)); got != collectedBytes {
 		t.Errorf("one takes %d bytes, not %d", got, collectedBytes)
 	}
 	for limit, want := range map[int64]int{0: 128, 1 << 20: 1, 64 << 20: 10, 1 << 40: 128} {
@@ -148,14 +148,14 @@ func TestCollectedTombstonesRememberedAreLimited(t *testing.T) {
 	}
 	var c collected
 	for i := range 10 {
-		if dropped := c.add(pastTomb{hash: uint64(i), tomb: 5}, 6); dropped != (i >= 6) {
+		if dropped := c.keep(uint64(i), pastTomb{tomb: 5}, 6); dropped != (i >= 6) {
 			t.Errorf("the %dth displaces another: %v", i, dropped)
 		}
 	}
-	if len(c.list) != 6 || cap(c.list) != 6 || c.find(3) != nil || c.find(9) == nil {
-		t.Errorf("%d of %d: %+v", len(c.list), cap(c.list), c)
+	if len(c.kept) != 6 || cap(c.kept) != 6 || cap(c.hashes) != 6 || c.find(3) != nil || c.find(9) == nil {
+		t.Errorf("%d of %d: %+v", len(c.kept), cap(c.kept), c)
 	}
-	c.add(pastTomb{hash: 7, tomb: 3, hold: 9}, 6)
+	c.keep(7, pastTomb{tomb: 3, hold: 9}, 6)
 	if x := c.find(7); x.tomb != 5 || x.hold != 9 || c.find(4) == nil || c.upTo != 9 {
 		t.Errorf("two of one key: %+v", x)
 	}

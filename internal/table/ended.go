@@ -12,22 +12,17 @@ import (
 const (
 	MaxEnds   = 1 << 19 // remembered by a table, evenly spread over its buckets: 20 MiB
 	endsShare = 64      // they take this part, as a divisor, of the memory limit besides it
-	endBytes  = 40
-	firstEnds = 4
+	endBytes  = 40      // with the hash of the key
 	weakEnd   = 1 << 31 // marks a weak birth in end.padWeak
 	maxEndPad = weakEnd - 1
 )
 
 // ends are the latest that a bucket remembers, guarded by its lock. The zero value is ready to use.
-type ends struct {
-	list []end
-	next int // the oldest, once there is no more room
-}
+type ends struct{ recent[end] }
 
 // end is the deadline register that had won when the last of a key's births went, and what is needed to tell whether a destroy
 // killed its birth.
 type end struct {
-	hash    uint64 // of the key
 	at      hlc.Stamp
 	born    hlc.Stamp
 	due     int64
@@ -43,34 +38,14 @@ func (t *Table) maxEndsIn() int {
 	return int(min(max(t.cfg.MaxBytes/endsShare/endBytes/Buckets, 1), MaxEnds/Buckets))
 }
 
-// find is the end of the key with a hash, nil for none.
-func (e *ends) find(hash uint64) *end {
-	for i := range e.list {
-		if e.list[i].hash == hash {
-			return &e.list[i]
-		}
-	}
-	return nil
-}
-
-// add remembers an end in the place of an earlier one of its key, else of the oldest where there is no room for one more, which it
+// keep remembers an end in the place of an earlier one of its key, else of the oldest where there is no room for one more, which it
 // returns.
-func (e *ends) add(x end, limit int) (displaced end) {
-	if was := e.find(x.hash); was != nil {
+func (e *ends) keep(hash uint64, x end, limit int) (displaced end) {
+	if was := e.find(hash); was != nil {
 		*was = x
 		return displaced
 	}
-	if len(e.list) < limit {
-		if len(e.list) == cap(e.list) {
-			grown := make([]end, len(e.list), min(max(2*cap(e.list), firstEnds), limit))
-			copy(grown, e.list)
-			e.list = grown
-		}
-		e.list = append(e.list, x)
-		return displaced
-	}
-	displaced, e.list[e.next] = e.list[e.next], x
-	e.next = (e.next + 1) % limit
+	displaced, _ = e.add(hash, x, limit)
 	return displaced
 }
 
@@ -94,7 +69,7 @@ func (o *op) purge(epoch int64) (changed bool) {
 	}
 	d := last.Deadline
 	x := end{
-		hash: o.hash, at: d.At, by: d.By, born: last.ID.At, due: d.Due,
+		at: d.At, by: d.By, born: last.ID.At, due: d.Due,
 		padWeak: uint32(min(max(d.Promise-d.Due, 0), maxEndPad)),
 	}
 	if last.Weak {
@@ -102,7 +77,7 @@ func (o *op) purge(epoch int64) (changed bool) {
 	}
 	changed = e.state.Purge(t.cfg.Origins, epoch, t.keep(), t.cfg.MaxSkew)
 	if changed && len(e.state.Births) == 0 && t.remembers(&x, o.at) {
-		if lost := t.endsOf(o.hash).add(x, t.maxEndsIn()); t.remembers(&lost, o.at) {
+		if lost := t.endsOf(o.hash).keep(o.hash, x, t.maxEndsIn()); t.remembers(&lost, o.at) {
 			t.counts.endsDropped.Add(1)
 		}
 	}

@@ -144,7 +144,7 @@ func TestAnEndWhoseStampIsAheadHarmsNothingNew(t *testing.T) {
 }
 
 func TestEndsRememberedAreLimited(t *testing.T) {
-	if got := unsafe.Sizeof(end{}); got != endBytes {
+	if got := unsafe.Sizeof(end{}) + unsafe.Sizeof(uint64(0)); got != endBytes {
 		t.Errorf("an end takes %d bytes, not %d", got, endBytes)
 	}
 	for limit, want := range map[int64]int{0: 128, 1 << 20: 1, 64 << 20: 6, 1 << 40: 128} {
@@ -155,15 +155,15 @@ func TestEndsRememberedAreLimited(t *testing.T) {
 	}
 	var e ends
 	for i := range 10 {
-		lost := e.add(end{hash: uint64(i)}, 6)
-		if i >= 6 && lost.hash != uint64(i-6) {
-			t.Errorf("the %dth displaces %d", i, lost.hash)
+		lost := e.keep(uint64(i), end{due: int64(i)}, 6)
+		if i >= 6 && lost.due != int64(i-6) {
+			t.Errorf("the %dth displaces %d", i, lost.due)
 		}
 	}
-	if len(e.list) != 6 || cap(e.list) != 6 || e.find(3) != nil || e.find(9) == nil {
-		t.Errorf("%d of %d: %+v", len(e.list), cap(e.list), e)
+	if len(e.kept) != 6 || cap(e.kept) != 6 || cap(e.hashes) != 6 || e.find(3) != nil || e.find(9) == nil {
+		t.Errorf("%d of %d: %+v", len(e.kept), cap(e.kept), e)
 	}
-	e.add(end{hash: 7, due: 1}, 6)
+	e.keep(7, end{due: 1}, 6)
 	if e.find(7).due != 1 || e.find(4) == nil {
 		t.Error("a later end of one key displaces another's")
 	}
