@@ -109,8 +109,10 @@ func (m *Machine) pollCalls() {
 		if hello == nil {
 			hello = m.sealHello()
 		}
-		m.emitTo(Frame{Data: hello, To: c.addr})
-		m.count.CallsOut++
+		if len(hello) > 0 {
+			m.emitTo(Frame{Data: hello, To: c.addr})
+			m.count.CallsOut++
+		}
 	}
 	m.calls.next = m.nextCall()
 }

@@ -69,6 +69,10 @@ func (n *Node) check() {
 	}
 	n.noteOwn()
 	c := n.machine.Counters()
+	if c.SealRefused > 0 {
+		w.fail("frames", "node %d could not seal a frame of its own", n.id)
+		return
+	}
 	taken := c.DataIn + c.RepairsIn + c.FragmentsIn
 	if !n.watch.stale && taken == n.watch.taken && w.now < n.watch.at+lookEvery {
 		return
@@ -270,6 +274,7 @@ func (n *Node) checkVisible(k record.Key, s *record.State, was *seen) {
 	switch {
 	case d == nil && visible:
 		n.broken("promise 3", k, "shows a session that it does not hold")
+		return
 	case d == nil:
 		return
 	case !visible && (d.Deadline.Due == 0 || n.wall() < d.Deadline.Promise):

@@ -188,7 +188,9 @@ func (w *World) run(until time.Duration, stop func() bool) {
 func (w *World) transmit(n *Node, data []byte, to netip.AddrPort) {
 	w.stats.Datagrams++
 	w.stats.Bytes += len(data)
-	w.nonces.check(w, n, data)
+	if w.nonces.check(w, n, data); w.err != nil {
+		return
+	}
 	if w.trace != nil {
 		w.traceFrame(n, data, to)
 	}
