@@ -31,6 +31,7 @@ type loop struct {
 	replies   lending
 	paused    time.Time // accepting goes on then
 	now       time.Time
+	courtesy  courtesy
 
 	done chan struct{}
 }
@@ -131,6 +132,9 @@ func (l *loop) run() {
 	defer close(l.done)
 	events := make([]unix.EpollEvent, eventsPerWait)
 	for !l.turn(events) {
+		if l.courtesy.due(l.now) {
+			runtime.Gosched()
+		}
 	}
 	l.wakeup.Lock()
 	defer l.wakeup.Unlock()
