@@ -191,10 +191,10 @@ func (m *Machine) examine(p *peer) time.Time {
 	d.probes++
 	d.at = m.now.Add(m.health.stretch(doubtInterval))
 	m.send(wire.TypeProbe, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: d.nonce}))
-	if d.probes == 1 && p.viaOthers {
+	if d.probes == 1 && (p.viaOthers || d.looks > 0) {
 		m.askHelpers(p, d.nonce)
 	}
-	if d.spread && d.probes <= doubtSpread {
+	if d.spread && (d.probes <= doubtSpread || d.looks > 0) {
 		m.tellDoubt(p)
 	}
 	return d.at
@@ -223,7 +223,8 @@ func (m *Machine) refuted(p *peer, answered bool) {
 	if p.doubt.active() {
 		m.count.DoubtsRefuted++
 	}
-	if answered {
+	// Of who is shut no probe is answered: another look would prove less than what was heard.
+	if answered || p.lane.in || p.lane.out {
 		p.doubt.end(m.now)
 	} else {
 		p.doubt.lookAgain(m.now)

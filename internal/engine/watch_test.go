@@ -231,3 +231,31 @@ func TestOneWhoIsProbedShowsEverybodyThatItLives(t *testing.T) {
 		t.Errorf("%d heartbeats, want one", got)
 	}
 }
+
+// A second look asks through others, too, and there is none at who is known to be shut: its multicast has answered as well as it can.
+func TestAnotherLookAsksThroughOthers(t *testing.T) {
+	b := newBench(t, 4)
+	b.run(3 * time.Second)
+	cut := func(from, to int) bool { return from+to == 1 }
+	b.shutUnicast(cut)
+	deaf := b.drop
+	b.drop = func(from, to int, typ wire.Type, f Frame) bool { // of the later looks' own words none arrive
+		return deaf(from, to, typ, f) || typ == wire.TypeDoubt && to == 1 && b.nodes[0].m.Counters().DoubtsRefuted > 0
+	}
+	b.nodes[0].m.Step(b.now, WatchBroken{Origin: b.nodes[1].origin})
+	b.run(500 * time.Millisecond)
+	if got := b.member(0, 1).State; got != wire.Synced {
+		t.Errorf("with others who can ask: %v, want synced", got)
+	}
+	if c := b.nodes[0].m.Counters(); c.DoubtsRefuted != 2 {
+		t.Errorf("%d looks, want the second to be the last", c.DoubtsRefuted)
+	}
+	b.shutUnicast(cut)
+	b.run(time.Minute) // it is named
+	before := b.nodes[0].m.Counters().DoubtsRefuted
+	b.nodes[0].m.Step(b.now, WatchBroken{Origin: b.nodes[1].origin})
+	b.run(3 * time.Second)
+	if c := b.nodes[0].m.Counters(); c.DoubtsRefuted != before+1 {
+		t.Errorf("%d looks at who is shut, want one", c.DoubtsRefuted-before)
+	}
+}

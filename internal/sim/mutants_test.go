@@ -124,7 +124,7 @@ var mutants = []mutant{
 	{"a doubt alone kills", "engine/watch.go",
 		"if d.probes >= doubtProbes && m", "if d.probes >= 0 && m"},
 	{"a refuted doubt kills", "engine/watch.go",
-		"if answered {\n\t\tp.doubt.end(m.now)\n\t} else {\n\t\tp.doubt.lookAgain(m.now)\n\t\tm.wakeMembers()\n\t}", ""},
+		"if answered || p.lane.in || p.lane.out {\n\t\tp.doubt.end(m.now)\n\t} else {\n\t\tp.doubt.lookAgain(m.now)\n\t\tm.wakeMembers()\n\t}", ""},
 	{"who is set aside stays aside", "engine/setaside.go",
 		"if bad == a.is {", "if bad == a.is || a.is {"},
 	{"advice to pull covers what it was asked for", "engine/receive.go",
