@@ -227,7 +227,7 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 
 // expiredElsewhere reports whether some node forgot an old birth at its end: after a long separation that is an end for all.
 func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
-	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.forgetMillis()
+	return h.expired[n.global(id)] && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis()
 }
 
 // flushedElsewhere reports whether an old birth lies under a floor of its database that a donor held as it sent a part of a transfer. The
@@ -235,7 +235,7 @@ func (n *Node) expiredElsewhere(h *history, id record.Version) bool {
 // merged first.)
 func (n *Node) flushedElsewhere(k record.Key, id record.Version) bool {
 	_, floor := k.IsFloor()
-	return !floor && id.At.Millis()+n.table.Keep().Milliseconds() <= n.forgetMillis() && id.At <= n.watch.donated[k.DB]
+	return !floor && id.At.Millis()+n.table.Keep().Milliseconds() <= n.clusterMillis() && id.At <= n.watch.donated[k.DB]
 }
 
 // noteDonated remembers the floors of who sends a part of a transfer.
