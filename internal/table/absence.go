@@ -93,6 +93,7 @@ func (t *Table) anyOld(b *bucket, at int64) bool {
 func (t *Table) dropAbsentIn(b *bucket, now int64, from, to uint64, gone func(k record.Key, b *record.Birth) bool) (dropped int) {
 	var hit []slot
 	var dots []logged
+	now = t.believed(now)
 	b.mu.Lock()
 	at := t.clusterTime(now)
 	if !t.anyOld(b, at) {

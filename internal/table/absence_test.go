@@ -77,3 +77,18 @@ func TestDropAbsentEndsOldBirthsBetweenTwoCursors(t *testing.T) {
 		t.Errorf("watchers are told %v of %q", e.Kind, e.Key.Name)
 	}
 }
+
+func TestDropAbsentGoesByTheTimeThatIsBelieved(t *testing.T) {
+	n := newNode(t, 1, keepHour)
+	n.put("young", "1", explicit)
+	n.now += 2 * hour
+	n.SetOff(2 * time.Duration(hour) * time.Millisecond) // the clock jumped; nobody else says so
+	all := func(record.Key, *record.Birth) bool { return true }
+	if got := n.DropAbsent(n.now, 0, ^uint64(0), all); got != 0 {
+		t.Errorf("%d births dropped that are old only by a clock that is not believed", got)
+	}
+	n.SetOff(0)
+	if got := n.DropAbsent(n.now, 0, ^uint64(0), all); got != 1 {
+		t.Errorf("%d births dropped by a clock that is believed", got)
+	}
+}
