@@ -3,6 +3,7 @@ package resp
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,27 @@ func TestRepliesThatWaitForAllClientsAreLimited(t *testing.T) {
 			return s.Stats().ClosedOutput >= 2 && s.Stats().Output <= 24<<20
 		})
 	})
+}
+
+// Each client alone may have half of MaxOutput made at a time: of many, no more than one that is not counted yet.
+func TestManyClientsThatReadNothingTakeLittleMoreThanTheLimit(t *testing.T) {
+	s := serve(t, func(cfg *Config) { cfg.stall = time.Hour })
+	dial(t, s.Addrs()[0]).want("+OK\r\n", "SET", "k", strings.Repeat("v", 1<<20))
+	const limit, clients = 24 << 20, 12
+	limitBuffers(s, limit)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	reads := strings.Repeat(encode("GET", "k"), 200)
+	for range clients {
+		dial(t, s.Addrs()[0]).send(reads)
+	}
+	eventually(t, "those beyond the limit are closed", func() bool { return s.Stats().ClosedOutput >= clients-3 })
+	runtime.ReadMemStats(&after)
+	// HeapSys is the most that the heap has had. Buffers that grow leave others behind; all clients at once would have 384 MiB, and those.
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 10*limit {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
 }
 
 func TestWhatIsWatchedAndQueuedByOneClientIsLimited(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 type lending struct {
 	out    []byte
 	served []served
+	apart  int    // bytes of replies of this turn that outgrew their place, and are not counted yet
 	larger []byte // a reply outgrew its place: room for the next turns
 }
 
@@ -48,8 +49,13 @@ func (l *loop) later(s served) {
 		n := len(c.out)
 		r.out = r.out[:len(r.out)+n]
 		c.out = c.out[:n:n]
+	} else {
+		r.apart += max(c.pending()-s.k.counted, 0)
 	}
 	r.served = append(r.served, s)
+	if r.apart > lendSize { // else the replies of all clients that read nothing are made before the first of them is limited
+		l.answer()
+	}
 }
 
 // answer sends the replies of all who were served.
@@ -59,7 +65,7 @@ func (l *loop) answer() {
 		l.conclude(&r.served[i])
 	}
 	clear(r.served)
-	r.served = r.served[:0]
+	r.served, r.apart = r.served[:0], 0
 	if r.out = r.out[:0]; r.larger != nil {
 		r.out, r.larger = r.larger[:0], nil
 	}
