@@ -37,17 +37,22 @@ func (m *Machine) takers() (n int) {
 		}
 	}
 	for _, p := range m.members.list {
-		fetches := slices.ContainsFunc(m.giving, func(g giving) bool { return g.taker == p.origin })
-		if p.state == wire.Joining && !p.lacks() && !fetches && !m.otherDonor(p.origin) {
+		if p.state == wire.Joining && !p.lacks() && !m.takes(p.origin) && !m.otherDonor(p.origin) {
 			n++
 		}
 	}
 	return n
 }
 
+// takes reports whether o fetches from here.
+func (m *Machine) takes(o record.Origin) bool {
+	return slices.ContainsFunc(m.giving, func(g giving) bool { return g.taker == o })
+}
+
+// otherDonor reports whether another synced node could give what this one does. One that fetches from here itself could not.
 func (m *Machine) otherDonor(than record.Origin) bool {
 	return slices.ContainsFunc(m.members.list, func(p *peer) bool {
-		return p.synced() && p.roomy() && p.origin != than
+		return p.synced() && p.roomy() && p.origin != than && !m.takes(p.origin)
 	})
 }
 

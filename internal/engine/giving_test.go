@@ -97,6 +97,27 @@ func TestAnEmptyNodeLeavesAtOnce(t *testing.T) {
 	}
 }
 
+// Of two synced nodes that fetch from the one that leaves neither could give the other what it lacks itself (sim seed 700017).
+func TestADonorWaitsForSyncedNodesThatBothFetchFromIt(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(2 * time.Second)
+	b.put(0, "s", "1")
+	b.run(time.Second)
+	for i := 1; i <= 2; i++ {
+		b.nodes[0].m.Step(b.now, GiveStarted{ID: uint64(i), Taker: b.nodes[i].origin})
+	}
+	b.nodes[0].m.Step(b.now, Leave{})
+	b.run(300 * time.Millisecond)
+	if b.told(0, EventLeft) != 0 {
+		t.Fatal("it left, as if each of the two could give the other what both fetch")
+	}
+	b.nodes[0].m.Step(b.now, GiveEnded{ID: 1})
+	b.run(100 * time.Millisecond)
+	if b.told(0, EventLeft) != 1 {
+		t.Error("it waits although one has all now, and could give it to the other")
+	}
+}
+
 // Who leaves before it has the others' state is nobody's donor.
 func TestAJoinerThatLeavesIsNoDonor(t *testing.T) {
 	b := newBench(t, 1)
