@@ -94,12 +94,12 @@ func (m *Machine) pollJoin() {
 	}
 }
 
-// goAlone makes a node synced that nobody can give anything, unless who may is merely silent, has not said yet whether it can, or is heard
-// and cannot be proven.
+// goAlone makes a node synced that nobody can give anything, unless who may is merely silent, was heard a moment ago, has not said yet
+// whether it can, or is heard and cannot be proven.
 func (m *Machine) goAlone() {
 	j := &m.join
 	m.noteHeard()
-	if m.mayComeBack() || m.beside() {
+	if m.justHeard() || m.mayComeBack() || m.beside() {
 		j.retryAt = m.now.Add(fetchRetryMin)
 		return
 	}

@@ -443,6 +443,14 @@ func (m *members) anyUntold() bool {
 	return slices.ContainsFunc(m.list, func(p *peer) bool { return !p.introduced && p.live() && p.state != wire.Suspect })
 }
 
+// justHeard reports whether a member that could give what it has was heard lately, though its process is taken for dead: a burst of loss
+// takes all probes of a doubt.
+func (m *Machine) justHeard() bool {
+	return slices.ContainsFunc(m.members.list, func(p *peer) bool {
+		return p.killed && !p.left && (p.said == wire.Synced || p.said == wire.Leaving) && m.now.Sub(p.heard) < silentAfter && !m.hasTwin(p)
+	})
+}
+
 func (m *Machine) describe(p *peer) Member {
 	d := Member{
 		Origin: p.origin, Name: p.name, Addr: p.addr, State: p.state,
