@@ -96,8 +96,8 @@ func newNode(inner *node.Node, cfg Config) *Node {
 }
 
 // Close leaves the cluster: writes are refused from then on, the last ones get two seconds to reach the peers, and these
-// hear a goodbye. So long it also gives to a node that joins and that nobody else has the sessions for; the error is ErrLeftEarly
-// where that was not long enough. It is safe to call more than once.
+// hear a goodbye. A node that joins, and that nobody else has the sessions for, is given eight; the error is ErrLeftEarly where that
+// was not long enough. It is safe to call more than once.
 func (n *Node) Close() error {
 	err := n.node.Close(context.Background())
 	n.closed.Store(true)

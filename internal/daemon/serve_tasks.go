@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// drainLimit bounds leaving: the node itself waits two seconds for its peers and says goodbye then.
-const drainLimit = 3 * time.Second
+// drainLimit bounds leaving: the node itself waits two seconds for its peers, eight for who can get sessions here only, and says
+// goodbye then.
+const drainLimit = 9 * time.Second
 
 // nodeTask is the member of the cluster and the server of its clients: ready once it has the others' sessions.
 type nodeTask struct {

@@ -62,7 +62,8 @@ const (
 	challengeMax    = 5 * time.Second
 	proofPatience   = 2 * time.Second  // heard for so long without a proof: unicast is shut
 	sightedFor      = 10 * time.Second // silence after which such a node is not spoken of any more
-	leaveWait       = 2 * time.Second
+	leaveWait       = 2 * time.Second  // for peers to confirm the last changes
+	giveWait        = 8 * time.Second  // for who can get sessions here only; service managers kill after 10 s or more
 	leaveFrames     = 3
 	lossPatience    = 3 * time.Second // for what a donor offered and did not give to come from others
 

@@ -28,16 +28,25 @@ func (m *Machine) endGive(in GiveEnded) {
 // takers counts the nodes that get what they lack from here or not at all: those that fetch, and those that join, where no
 // other synced node could give the rest.
 func (m *Machine) takers() (n int) {
-	if m.join.state != wire.Synced || !m.holdsAny() {
+	if !m.mayGive() {
+		return 0
+	}
+	n = m.fetching()
+	for _, p := range m.members.list {
+		if p.state == wire.Joining && !p.lacks() && !m.takes(p.origin) && !m.otherDonor(p.origin) {
+			n++
+		}
+	}
+	return n
+}
+
+// fetching counts those that fetch from here what no other synced node could give.
+func (m *Machine) fetching() (n int) {
+	if !m.mayGive() {
 		return 0
 	}
 	for _, g := range m.giving {
 		if !m.otherDonor(g.taker) {
-			n++
-		}
-	}
-	for _, p := range m.members.list {
-		if p.state == wire.Joining && !p.lacks() && !m.takes(p.origin) && !m.otherDonor(p.origin) {
 			n++
 		}
 	}
@@ -55,6 +64,8 @@ func (m *Machine) otherDonor(than record.Origin) bool {
 		return p.synced() && p.roomy() && p.origin != than && !m.takes(p.origin)
 	})
 }
+
+func (m *Machine) mayGive() bool { return m.join.state == wire.Synced && m.holdsAny() }
 
 func (m *Machine) holdsAny() bool {
 	return slices.ContainsFunc(m.known, func(o *origin) bool { return o != nil && !o.held.Empty() })

@@ -100,7 +100,7 @@ type OwnAddress struct{ Addr netip.AddrPort }
 type Seeds struct{ Addrs []netip.AddrPort }
 
 // Leave starts the drain: an EventLeft follows when all peers hold the last dot, and nobody is left who can get sessions from here
-// only; after two seconds in any case, with an EventHurried before.
+// only. It waits two seconds at most for the first, eight for the second, and an EventHurried comes before where that was not enough.
 type Leave struct{}
 
 func (Datagram) input()      {}

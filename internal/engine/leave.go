@@ -10,8 +10,9 @@ import (
 type leaving struct {
 	started bool
 	at      time.Time // when to look again; zero before the start and after the end
-	until   time.Time
+	began   time.Time
 	said    int
+	told    int // of how many takers it was told that they needed this node still
 }
 
 // goodbyeInterval parts the goodbyes, so that one burst of loss does not take them all.
@@ -22,7 +23,7 @@ func (m *Machine) startLeave() {
 		return
 	}
 	m.takeWrote()
-	m.leave = leaving{started: true, at: m.now, until: m.now.Add(leaveWait)}
+	m.leave = leaving{started: true, at: m.now, began: m.now}
 	m.beat.fullNow(m.now)
 	m.watchSoon(0)
 }
@@ -32,12 +33,14 @@ func (m *Machine) pollLeave() {
 	if !m.due(l.at) {
 		return
 	}
-	if l.said == 0 && !(m.drained() && m.takers() == 0) {
-		if m.now.Before(l.until) {
-			l.at = m.now.Add(goodbyeInterval)
-			return
-		}
-		m.tellHurry()
+	behind, takers := m.whoNeedsThis()
+	if waited := m.now.Sub(l.began); takers > 0 && waited < giveWait || behind && waited < leaveWait {
+		l.at = m.now.Add(goodbyeInterval)
+		return
+	}
+	if behind || takers > l.told {
+		l.told = takers
+		m.event(Event{Kind: EventHurried, Behind: m.behind(), Takers: takers})
 	}
 	if l.said == leaveFrames {
 		l.at = time.Time{}
@@ -49,8 +52,17 @@ func (m *Machine) pollLeave() {
 	m.finish(group, m.encoder.AppendLeave(m.begin(wire.TypeLeave, group), m.stamp(), &wire.Leave{High: m.sent()}))
 }
 
-func (m *Machine) tellHurry() {
-	m.event(Event{Kind: EventHurried, Behind: m.behind(), Takers: m.takers()})
+// whoNeedsThis tells before the first goodbye whether changes of this node have not reached all, and how many wait for sessions that
+// only this node has. After the last one nobody asks for more; but a transfer that was asked for before may begin then, and goes on
+// while this node is there.
+func (m *Machine) whoNeedsThis() (behind bool, takers int) {
+	switch m.leave.said {
+	case 0:
+		return !m.drained(), m.takers()
+	case leaveFrames:
+		return false, m.fetching()
+	}
+	return false, 0
 }
 
 // drained reports whether everything left and every synced peer with room for it confirmed it.

@@ -180,8 +180,8 @@ func (n *Node) run() {
 // ErrLeftEarly says that a node has left, as it had to, while others could get the rest of the sessions from it only.
 var ErrLeftEarly = errors.New("this node left before a joining one had all sessions, which no other node has: what it lacks may be lost")
 
-// Close leaves the cluster: writes are refused from now on, the last ones are given two seconds to reach the peers, and so is who
-// fetches sessions that only this node has; then it says goodbye and closes the sockets. A context that ends earlier cuts the wait
+// Close leaves the cluster: writes are refused from now on, the last ones are given two seconds to reach the peers, and who fetches
+// sessions that only this node has is given eight; then it says goodbye and closes the sockets. A context that ends earlier cuts the wait
 // short. The error is ErrLeftEarly or nil.
 func (n *Node) Close(ctx context.Context) error {
 	n.once.closed.Do(func() {

@@ -29,9 +29,13 @@ type Net struct {
 	rules  []rules
 }
 
+// throttleBurst is what a throttled host takes at once: a few of the largest segments that a veth hands over whole.
+const throttleBurst = 256 << 10
+
 // rules is what host i drops of what it receives.
 type rules struct {
 	lossPerMille int
+	tcpBytes     int // a second; 0 is no limit
 	noMulticast  bool
 	noUnicast    bool
 	blocked      map[int]bool
@@ -234,6 +238,14 @@ func (n *Net) Loss(i int, percent float64) {
 	n.apply(i)
 }
 
+// Throttle bounds what host i receives by TCP, in bytes a second, as a thin line does: what is beyond is dropped, and the sender slows
+// down. 0 ends it.
+func (n *Net) Throttle(i, bytes int) {
+	n.t.Helper()
+	n.rules[i].tcpBytes = bytes
+	n.apply(i)
+}
+
 // Multicast makes host i deaf to IP multicast, as behind a switch without querier, or ends it; unicast passes.
 func (n *Net) Multicast(i int, passes bool) {
 	n.t.Helper()
@@ -305,6 +317,9 @@ func (n *Net) apply(i int) {
 	s.WriteString("table inet nstest\ndelete table inet nstest\ntable inet nstest {\nchain in {\ntype filter hook input priority 0;\n")
 	if p := n.rules[i].lossPerMille; p > 0 {
 		fmt.Fprintf(&s, "meta l4proto udp numgen random mod 1000 < %d drop\n", p)
+	}
+	if b := n.rules[i].tcpBytes; b > 0 { // of others
+		fmt.Fprintf(&s, "iifname eth0 meta l4proto tcp limit rate over %d bytes/second burst %d bytes drop\n", b, throttleBurst)
 	}
 	if n.rules[i].noMulticast {
 		s.WriteString("ip daddr 224.0.0.0/4 drop\nmeta l4proto udp ip6 daddr ff00::/8 drop\n")

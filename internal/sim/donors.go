@@ -87,7 +87,7 @@ func (n *Node) checkOwed() {
 // checkGoodbye: nobody goes while another could get the rest of the sessions from it only, before it has to.
 func (n *Node) checkGoodbye() {
 	w := n.world
-	if !n.up || w.healed || w.now-n.leftAt >= leaveWait || n.machine.State() == wire.Joining || len(n.machine.Offer()) == 0 {
+	if !n.up || w.healed || w.now-n.leftAt >= giveWait || n.machine.State() == wire.Joining || len(n.machine.Offer()) == 0 {
 		return
 	}
 	for _, taker := range w.ours() {
@@ -99,8 +99,21 @@ func (n *Node) checkGoodbye() {
 	}
 }
 
-// leaveWait is how long who leaves may wait.
-const leaveWait = 2 * time.Second
+// How long who leaves waits at most: for peers that have not confirmed its last changes, and for who can get sessions from it only; and when it
+// must have gone.
+const (
+	leaveWait = 2 * time.Second
+	giveWait  = 8 * time.Second
+
+	leaveLimit = leaveWait + time.Second
+	giveLimit  = giveWait + time.Second
+)
+
+// isNeeded reports whether somebody fetches from n, or joins as far as it knows.
+func (n *Node) isNeeded() bool {
+	return slices.ContainsFunc(n.world.ours(), func(o *Node) bool { return o.fetch != nil && o.fetch.donor == n }) ||
+		slices.ContainsFunc(n.machine.Members(n.time()), func(m engine.Member) bool { return !m.Self && m.State == wire.Joining })
+}
 
 // knowsDonorBeside reports whether n knows of a synced node but the taker.
 func (n *Node) knowsDonorBeside(taker *Node) bool {
@@ -111,7 +124,8 @@ func (n *Node) knowsDonorBeside(taker *Node) bool {
 
 // checkHurry: who goes before all have everything had to.
 func (n *Node) checkHurry(e engine.Event) {
-	if waited := n.world.now - n.leftAt; waited < leaveWait {
+	waited := n.world.now - n.leftAt
+	if waited < leaveWait || e.Takers > 0 && waited < giveWait {
 		n.world.fail("leave", "%s ends its drain after %v, %d peers behind and %d takers", nodeName(n.id), waited, e.Behind, e.Takers)
 	}
 }

@@ -255,17 +255,27 @@ func (w *World) leave(n *Node, down time.Duration) {
 	n.leaving, n.leftAt = true, w.now
 	life, pauses := n.life, n.pauses
 	n.step(engine.Leave{})
-	w.after(leaveLimit, func() {
-		if n.life == life && n.pauses == pauses && !w.healed {
-			w.fail("leave", "%s has not left after %v", nodeName(n.id), leaveLimit)
-		}
-	})
-	w.after(leaveLimit+down, func() {
+	stays := func() bool { return n.life == life && n.pauses == pauses && !w.healed && n.up }
+	back := func() {
 		if !w.healed && !n.up {
 			n.start()
 		}
+	}
+	w.after(leaveLimit, func() {
+		if stays() && !n.isNeeded() {
+			w.fail("leave", "%s has not left after %v, though nobody needs it", nodeName(n.id), leaveLimit)
+		}
+	})
+	w.after(giveLimit, func() {
+		if stays() {
+			w.fail("leave", "%s has not left after %v", nodeName(n.id), giveLimit)
+		}
+	})
+	w.after(leaveLimit+down, func() {
+		if n.up && n.leaving { // it waits still
+			w.after(giveLimit-leaveLimit, back)
+			return
+		}
+		back()
 	})
 }
-
-// leaveLimit is how long a drain may take.
-const leaveLimit = 3 * time.Second

@@ -77,7 +77,7 @@ func loseDonor(b *testbed, lose func(*member)) {
 	}
 }
 
-// halfSessions are no more than a donor can give within the two seconds that it waits as it leaves.
+// halfSessions are no more than a donor can give within the eight seconds that it waits as it leaves.
 func halfSessions() int {
 	if raced {
 		return joinSessions / 5

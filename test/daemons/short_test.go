@@ -74,7 +74,7 @@ func TestADaemonWithoutRoomLogsOutAndCallsNothingMissing(t *testing.T) {
 	})
 }
 
-// Who can give the sessions to nobody else waits two seconds for who fetches them, and says that it was too short; so does who is
+// Who has sessions that nobody else has waits eight seconds for who fetches them, and says that it was too short; so does who is
 // left with a part.
 func TestTheOnlyDonorThatHasToGoAndItsJoinerSayWhatIsLost(t *testing.T) {
 	if testing.Short() {
@@ -85,23 +85,15 @@ func TestTheOnlyDonorThatHasToGoAndItsJoinerSayWhatIsLost(t *testing.T) {
 		donor := site.Serve(rig.In(n, 0), "donor")
 		donor.Wait(1)
 		crowdOf(t, clientIn(t, donor.Place), 30_000, 5000) // more than the kernel's buffers take
+		n.Throttle(1, 5<<20)                               // a fifth of them within the eight seconds
 		joiner := site.Serve(rig.In(n, 1), "joiner")
 		rig.Eventually(t, "the joiner has found its donor", func() bool { return strings.Contains(joiner.Log(), "peer heard, synced") })
-		if err := joiner.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(joiner.Log(), "every session") {
-			t.Skip("it had all before it could be stopped")
-		}
 		began := time.Now()
-		if code := donor.Stop(t, syscall.SIGTERM); code != 1 || time.Since(began) < 1900*time.Millisecond {
+		if code := donor.Stop(t, syscall.SIGTERM); code != 1 || time.Since(began) < 7900*time.Millisecond {
 			t.Errorf("the donor's exit code is %d, after %v", code, time.Since(began))
 		}
 		if got := donor.Log(); !strings.Contains(got, "leaving although joining nodes can get the rest of the sessions here only") {
 			t.Errorf("the donor printed:\n%s", got)
-		}
-		if err := joiner.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
 		}
 		rig.Eventually(t, "the joiner serves, and says what is missing", func() bool { return strings.Contains(joiner.Log(), "this node serves, and lacks sessions") })
 		s := joiner.Status()
