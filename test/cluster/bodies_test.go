@@ -48,7 +48,7 @@ func loneWrite(b *testbed) {
 	nodes := b.hosts(3)
 	for _, m := range nodes {
 		seq := m.put("of "+m.name, "1")
-		if peers := m.AwaitSync(context.Background(), seq, node2, time.Second); peers != node2 {
+		if peers := m.AwaitSync(context.Background(), seq, node2, b.bound(time.Second)); peers != node2 {
 			b.Errorf("%d peers acknowledged a write of %s, want %d", peers, m.name, node2)
 		}
 		for _, other := range nodes {
@@ -75,7 +75,7 @@ func updates(b *testbed) {
 	})
 	for _, m := range nodes { // one after the other: the last one wins
 		seq := m.put("s", "last of "+m.name)
-		m.AwaitSync(context.Background(), seq, node2, patience)
+		m.AwaitSync(context.Background(), seq, node2, b.bound(patience))
 		b.allRead(nodes, "s", "last of "+m.name)
 	}
 }
@@ -262,7 +262,7 @@ func large(b *testbed, lossPercent float64) {
 	b.allRead(nodes, "large", "small")
 }
 
-// A goodbye ends a member at once; silence would take four seconds.
+// A goodbye ends a member at once; silence would take four seconds, and is no leaving.
 func goodbye(b *testbed) {
 	nodes := b.hosts(3)
 	seq := nodes[0].put("s", "last words")
@@ -273,7 +273,7 @@ func goodbye(b *testbed) {
 		b.Error(err)
 	}
 	dead := func(e engine.Event) bool {
-		return e.Kind == engine.EventMember && e.State == wire.Dead && e.Member.Name == "a"
+		return e.Kind == engine.EventMember && e.State == wire.Dead && e.Member.Name == "a" && e.Member.Left
 	}
 	for _, m := range nodes[1:] {
 		b.within(time.Second, m.name+" hears the goodbye", func() bool { return m.told(dead) == 1 && m.Peers() == 1 })

@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/node"
 )
 
 var donors = []body{
@@ -98,14 +100,22 @@ func is(kind engine.EventKind) func(engine.Event) bool {
 	return func(e engine.Event) bool { return e.Kind == kind }
 }
 
-// Who says goodbye waits for who can get the sessions from it only.
+// Who says goodbye waits for who can get the sessions from it only, for two seconds. A machine that is busy elsewhere may need more to move them:
+// then both must say so.
 func onlyDonorLeaves(b *testbed) {
 	donor, joiner := half(b)
 	midway := joiner.len()
-	if err := donor.Close(context.Background()); err != nil {
+	err := donor.Close(context.Background())
+	joiner.synced()
+	if errors.Is(err, node.ErrLeftEarly) && !b.virtual() {
+		b.eventually("the joiner tells that it lacks some, or has all", func() bool {
+			return joiner.told(is(engine.EventIncomplete)) == 1 || joiner.len() == halfSessions()
+		})
+		b.Skip("the donor left before the joiner had all, and said so")
+	}
+	if err != nil {
 		b.Error("the donor left before the joiner had all:", err)
 	}
-	joiner.synced()
 	b.holds(joiner, halfSessions())
 	if midway >= halfSessions() || joiner.told(is(engine.EventIncomplete)) > 0 {
 		b.Errorf("the donor left at %d sessions; the joiner told %d times that it lacks some", midway, joiner.told(is(engine.EventIncomplete)))

@@ -31,8 +31,12 @@ type network interface {
 	mend(t *testing.T)
 }
 
-// patience bounds every wait of a body; virtual or real, what is waited for comes far sooner.
+// patience bounds every wait of a body; what is waited for comes far sooner.
 const patience = 15 * time.Second
+
+// onSockets bounds it on the kernel's sockets, where a deadline only says that something never comes: how soon it does hangs there on what
+// else the machine has to do, and is asserted under the virtual clock, which every body that names a shorter time runs under as well.
+const onSockets = time.Minute
 
 // notRaced skips what moves much under the race detector: nodes are slower than the patience of their tests then, and races show in
 // the smaller tests as well. make test runs all of it a second time, without the detector.
@@ -46,8 +50,9 @@ func notRaced(t *testing.T) {
 // testbed is the nodes of one test on its network.
 type testbed struct {
 	*testing.T
-	net network
-	log safeBuffer // of all nodes
+	net     network
+	log     safeBuffer // of all nodes
+	members []*member  // all that were started
 }
 
 // member is one running node and what it told.
@@ -119,6 +124,7 @@ func (b *testbed) launch(s spec) *member {
 		b.Fatal(err)
 	}
 	m.Node = n
+	b.members = append(b.members, m)
 	return m
 }
 
@@ -151,9 +157,10 @@ func specs(n int) (list []spec) {
 
 func (m *member) synced() {
 	m.bed.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), m.bed.bound(patience))
 	defer cancel()
 	if err := m.WaitSynced(ctx); err != nil {
+		m.bed.tell()
 		m.bed.Fatal(m.name, err)
 	}
 }
@@ -182,17 +189,43 @@ func (b *testbed) eventually(what string, holds func() bool) {
 	b.within(patience, what, holds)
 }
 
+// within is eventually with a deadline of its own, which on sockets is none: see onSockets.
 func (b *testbed) within(limit time.Duration, what string, holds func() bool) {
 	b.Helper()
+	limit = b.bound(limit)
 	deadline, tick := time.NewTimer(limit), time.NewTicker(2*time.Millisecond)
 	defer deadline.Stop()
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline.C:
+			b.tell()
 			b.Fatalf("not within %v: %s", limit, what)
 		case <-tick.C:
 		}
+	}
+}
+
+// virtual reports whether the clock is.
+func (b *testbed) virtual() bool {
+	_, is := b.net.(*memory)
+	return is
+}
+
+// bound is how long a wait of so long may take on this network.
+func (b *testbed) bound(limit time.Duration) time.Duration {
+	if b.virtual() {
+		return limit
+	}
+	return max(limit, onSockets)
+}
+
+// tell prints how the nodes are, for who looks for the cause of a failure.
+func (b *testbed) tell() {
+	b.Helper()
+	for _, m := range b.members {
+		b.Logf("%s is %v, %d sessions, root %x, %d peers; %+v; transfers %+v; members %+v",
+			m.name, m.State(), m.len(), m.Table().Root(), m.Peers(), m.Counters(), m.TransferStats(), m.Members())
 	}
 }
 
