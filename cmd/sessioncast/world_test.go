@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long real processes on a busy machine may take for what normally takes milliseconds.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // world is a cluster of daemons on loopback, apart from all others by its group, port, key and folders.
 type world struct {

@@ -40,7 +40,7 @@ func openWithClock(t testing.TB, name string, port int, now func() time.Time) *N
 }
 
 // patience is how long what has to happen may take on a machine with other things to do.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // eventually polls a condition on real sockets, which no virtual clock can drive.
 func eventually(t testing.TB, what string, cond func() bool) {

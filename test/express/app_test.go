@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sessioncast/sessioncast/test/rig"
 )
@@ -84,7 +83,7 @@ func (s *server) startApp() {
 	}
 	transport := &http.Transport{DialContext: dial}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	s.client = &http.Client{Transport: transport, Timeout: rig.Patience}
 }
 
 func (s *server) listening() {

@@ -26,7 +26,7 @@ type here struct{}
 func (here) Do(f func()) { f() }
 
 // Patience bounds every wait for something that a healthy machine does in a fraction of it.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Process is a running program.
 type Process struct {
