@@ -27,6 +27,7 @@ const (
 	maxBuffers        = 512 << 20 // replies that wait for all of them, and as much of unfinished and queued commands
 	minBuffers        = 64 << 20  // the same where there is little memory for sessions; half of that in between
 	flushAt           = 256 << 10 // replies are written in between once there are this many bytes
+	stuckSlice        = 1 << 20   // of replies that a client's socket does not take, made in one turn
 
 	readSize         = 64 << 10 // one read
 	readsPerTurn     = 4        // of one connection before the others have their turn

@@ -254,10 +254,11 @@ func (l *loop) serve(k *sock) {
 // a command may have. A client may well send all its commands before it reads, so this is not small.
 func (k *sock) full() bool { return k.writing && k.c.pending() >= k.l.s.cfg.MaxOutput/2 }
 
-// enough is how much output makes the client's commands stop: while it flows, what is worth a write.
+// enough is how much output makes the client's commands stop: while it flows, what is worth a write. Where it does not, a slice in each
+// turn: others are served between the slices, and the room that all share is seen to end before each has all that it may.
 func (k *sock) enough() int {
 	if k.writing {
-		return k.l.s.cfg.MaxOutput / 2
+		return min(k.c.pending()+stuckSlice, k.l.s.cfg.MaxOutput/2)
 	}
 	return min(flushAt, k.l.s.cfg.MaxOutput/2)
 }
