@@ -100,7 +100,7 @@ func is(kind engine.EventKind) func(engine.Event) bool {
 	return func(e engine.Event) bool { return e.Kind == kind }
 }
 
-// Who says goodbye waits for who can get the sessions from it only, for two seconds. A machine that is busy elsewhere may need more to move them:
+// Who says goodbye waits for who can get the sessions from it only, for eight seconds. A machine that is busy elsewhere may need more to move them:
 // then both must say so.
 func onlyDonorLeaves(b *testbed) {
 	donor, joiner := half(b)
