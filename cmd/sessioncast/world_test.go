@@ -59,11 +59,11 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// freePort finds a port for a group, which the nodes' own ports follow.
+// freePort finds a port for a group, which the nodes' own ports follow. No other package that is tested at the same time uses these for nodes.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		port := 20_000 + rand.IntN(10_000)
+		port := 25_000 + rand.IntN(5_000)
 		conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
 		if err == nil {
 			_ = conn.Close()
