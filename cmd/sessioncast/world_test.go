@@ -168,6 +168,22 @@ func (d *process) status() *admin.Status {
 	return &s
 }
 
+// healthy waits until a daemon of two says that nothing is wrong: on a machine that is busy with other things it may have lost datagrams, or have
+// missed a few heartbeats, just before.
+func (w *world) healthy(d *process) (s *admin.Status) {
+	w.t.Helper()
+	defer func() {
+		if w.t.Failed() && s != nil {
+			w.t.Logf("%s says %q, with the members %+v", d.name, s.Verdict, s.Members)
+		}
+	}()
+	w.eventually(d.name+" sees two members, both well", func() bool {
+		s = d.status()
+		return len(s.Members) == 2 && s.Verdict == "2 of 2 members synced, 0 sessions, no loss."
+	})
+	return s
+}
+
 // client is a Redis client of the daemon.
 func (d *process) client() *redis.Client {
 	d.w.t.Helper()

@@ -19,7 +19,7 @@ import (
 const (
 	fullLimit = 32 << 20
 	fullMost  = fullLimit + fullLimit/2 + 64<<20 // what README tells the operator
-	fullTime  = 2 * time.Minute                  // ample
+	fullTime  = 5 * time.Minute                  // ample
 )
 
 // crowd is a client of the first of two daemons with little memory that makes too many sessions.

@@ -54,11 +54,11 @@ func TestGarbageMovesCountersAndNothingElse(t *testing.T) {
 		for i, d := range daemons {
 			var missing string
 			t.Cleanup(func() { t.Log(d.Name, missing) })
-			rig.Within(t, 10*time.Second, d.Name+" has counted the garbage", func() bool {
-				missing = counted(before[i], d.Status())
+			rig.Eventually(t, d.Name+" has counted the garbage, and is as it was", func() bool {
+				now := d.Status()
+				missing = counted(before[i], now) + changed(before[i], now)
 				return missing == ""
 			})
-			same(t, before[i], d.Status())
 		}
 		for i, c := range clients {
 			if got, err := c.Get(ctx, "s").Result(); got != "before" {
@@ -274,22 +274,22 @@ func counted(before, now *admin.Status) (missing string) {
 	return missing
 }
 
-// same tells what else has changed, which must be nothing.
-func same(t *testing.T, before, now *admin.Status) {
-	t.Helper()
+// changed tells what else has changed, which must be nothing. A member may be suspected for a moment where the machine is busy.
+func changed(before, now *admin.Status) (what string) {
 	if now.Sessions != before.Sessions || now.Tombstones != before.Tombstones || now.State != "synced" || !now.Ready {
-		t.Errorf("%s has %d sessions and %d tombstones, had %d and %d; is %s", now.Node, now.Sessions, now.Tombstones,
+		what += fmt.Sprintf("%s has %d sessions and %d tombstones, had %d and %d; is %s; ", now.Node, now.Sessions, now.Tombstones,
 			before.Sessions, before.Tombstones, now.State)
 	}
 	if len(now.Members) != members {
-		t.Errorf("%s has %d members", now.Node, len(now.Members))
+		what += fmt.Sprintf("%s has %d members; ", now.Node, len(now.Members))
 	}
 	for _, m := range now.Members {
 		if m.State != "synced" || m.Sessions != uint64(before.Sessions) || m.Lacks != 0 {
-			t.Errorf("%s sees %+v", now.Node, m)
+			what += fmt.Sprintf("%s sees %+v; ", now.Node, m)
 		}
 	}
 	if c, was := now.Counters, before.Counters; c.Divergences != was.Divergences || c.Transfers != was.Transfers {
-		t.Errorf("%s: divergences %d, transfers %d, were %d and %d", now.Node, c.Divergences, c.Transfers, was.Divergences, was.Transfers)
+		what += fmt.Sprintf("%s: divergences %d, transfers %d, were %d and %d", now.Node, c.Divergences, c.Transfers, was.Divergences, was.Transfers)
 	}
+	return what
 }

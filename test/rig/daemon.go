@@ -180,13 +180,17 @@ func WaitAll(daemons []*Daemon) {
 	}
 }
 
-// Status is "sessioncast status --json".
-func (d *Daemon) Status() *admin.Status {
+// Status is "sessioncast status --json", asked again where the machine is so busy that the daemon does not answer in time.
+func (d *Daemon) Status() (s *admin.Status) {
 	d.site.t.Helper()
-	s, err := d.tryStatus()
-	if err != nil {
-		d.site.t.Fatal(err)
-	}
+	var err error
+	Eventually(d.site.t, d.Name+" tells its status", func() bool {
+		s, err = d.tryStatus()
+		if err != nil && !d.Running() {
+			d.site.t.Fatalf("%s ended: %v\n%s", d.Name, err, d.log.Tail())
+		}
+		return err == nil
+	})
 	return s
 }
 
