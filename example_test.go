@@ -39,8 +39,14 @@ func Example() {
 	session, err := server2.Get(ctx, "3f9a…")
 	fmt.Printf("server2 reads %s, %v\n", session.Data, err)
 
-	receipt, err := server2.Destroy(ctx, "3f9a…")
-	fmt.Println("logged out on", receipt.Peers, "other server,", err)
+	events = server1.Watch(ctx)
+	if _, err := server2.Destroy(ctx, "3f9a…"); err != nil {
+		panic(err)
+	}
+	for event := range events { // on a busy machine a write may return before another server confirms it: its receipt tells
+		fmt.Println("server1 sees that it was", event.Kind)
+		break
+	}
 	_, err = server1.Get(ctx, "3f9a…")
 	fmt.Println("server1:", err)
 	_, err = server1.Set(ctx, "3f9a…", []byte("user=alice"), 30*time.Minute) // by a request that was still running
@@ -48,7 +54,7 @@ func Example() {
 	// Output:
 	// server2 sees that it was created
 	// server2 reads user=alice, <nil>
-	// logged out on 1 other server, <nil>
+	// server1 sees that it was destroyed
 	// server1: sessioncast: no such session
 	// revived: false
 }
