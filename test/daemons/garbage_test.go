@@ -61,16 +61,14 @@ func TestGarbageMovesCountersAndNothingElse(t *testing.T) {
 			})
 		}
 		for i, c := range clients {
-			if got, err := c.Get(ctx, "s").Result(); got != "before" {
-				t.Errorf("node %d answers %q, %v", i, got, err)
-			}
+			rig.Eventually(t, fmt.Sprintf("node %d has what was there before", i), func() bool { return c.Get(ctx, "s").Val() == "before" })
 			if err := c.Set(ctx, fmt.Sprint("after", i), i, time.Hour).Err(); err != nil {
 				t.Errorf("node %d takes no write: %v", i, err)
 			}
 			for k, other := range clients {
-				if got, err := other.Get(ctx, fmt.Sprint("after", i)).Result(); got != fmt.Sprint(i) {
-					t.Errorf("node %d reads %q of node %d, %v", k, got, i, err)
-				}
+				rig.Eventually(t, fmt.Sprintf("node %d reads what node %d wrote", k, i), func() bool {
+					return other.Get(ctx, fmt.Sprint("after", i)).Val() == fmt.Sprint(i)
+				})
 			}
 		}
 	})
