@@ -79,7 +79,7 @@ func TestNodesOnOneHostShareSessions(t *testing.T) {
 	eventually(t, "a and b see each other synced", func() bool { return a.peers.Load() == 1 && b.peers.Load() == 1 })
 	seq := put(t, a, "s", "1")
 	ctx := context.Background()
-	if got := a.AwaitSync(ctx, seq, 1, time.Second); got != 1 {
+	if got := a.AwaitSync(ctx, seq, 1, patience); got != 1 {
 		t.Fatalf("%d peers hold an acknowledged write, want 1", got)
 	}
 	if got := get(b, "s"); got != "1" {

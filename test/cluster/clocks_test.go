@@ -80,8 +80,16 @@ type user struct {
 	last  time.Time // of the touches
 }
 
-// touchMargin is how long before its end a session is touched.
+// touchMargin is how long before its end a session is touched, under the virtual clock.
 const touchMargin = 300 * time.Millisecond
+
+// margin is touchMargin, or on sockets what a busy machine may need to carry a touch to all nodes.
+func (b *testbed) margin() time.Duration {
+	if b.virtual() {
+		return touchMargin
+	}
+	return time.Second
+}
 
 func (b *testbed) user(nodes []*member, name string, ttl time.Duration) *user {
 	b.Helper()
@@ -94,12 +102,15 @@ func (b *testbed) user(nodes []*member, name string, ttl time.Duration) *user {
 // look requires that every node shows the session, and touches it when it is time to.
 func (u *user) look() {
 	u.bed.Helper()
+	if u.late() {
+		u.comeBack()
+	}
 	for _, m := range u.nodes {
-		if _, found := m.get(u.name); !found {
+		if _, found := m.get(u.name); !found && !u.late() {
 			u.bed.Fatalf("%s does not show %s, touched %v ago with a lifetime of %v", m.name, u.name, time.Since(u.last), u.ttl)
 		}
 	}
-	if time.Since(u.last) < u.ttl-touchMargin {
+	if time.Since(u.last) < u.ttl-u.bed.margin() || u.late() {
 		return
 	}
 	for range u.nodes {
@@ -111,6 +122,28 @@ func (u *user) look() {
 		}
 	}
 	u.bed.Fatalf("no node extends %s", u.name)
+}
+
+// late reports whether a busy machine kept the test waiting until the session had ended by right.
+func (u *user) late() bool { return !u.bed.virtual() && time.Since(u.last) >= u.ttl }
+
+// comeBack logs in again.
+func (u *user) comeBack() {
+	u.bed.Helper()
+	u.bed.Logf("%s was to be touched after %v of its %v: the machine is busy", u.name, time.Since(u.last), u.ttl)
+	for _, m := range u.nodes {
+		at := time.Now()
+		_, err := m.Table().Put(m.wall(), key(u.name), &table.Write{Value: []byte(bodyMark), Due: m.due(u.ttl)})
+		if err == nil {
+			u.last = at
+			u.bed.allRead(u.nodes, u.name, "")
+			return
+		}
+		if !errors.Is(err, table.ErrClock) {
+			u.bed.Fatalf("%s writes: %v", m.name, err)
+		}
+	}
+	u.bed.Fatalf("no node takes %s", u.name)
 }
 
 // leave waits until every node has ended the session: no earlier than its lifetime, and no later than what touches are
