@@ -157,3 +157,34 @@ func TestAGuessMakesNobodyLate(t *testing.T) {
 		t.Fatalf("it goes by a time %v off its clock", k.steps.off)
 	}
 }
+
+// What it was told before its clock stepped does not count, and a newcomer whose clock is a day ahead was told nothing else: it keeps what
+// others send until it knows whose clock is right, also when they die meanwhile, and writes nothing (sim seed 905483).
+func TestANewcomerWhoseClockSteppedCollectsNothingUntilItsClockIsJudged(t *testing.T) {
+	for _, dies := range []bool{true, false} {
+		d := newDoubting(t)
+		d.steps = newStepWatch(maxSkew, startMS+dayMS)
+		self := engine.Member{Self: true, State: wire.Joining}
+		d.look(Interval, self)
+		d.steps.wall += 4000 // it is set back by four seconds
+		self.State = wire.Synced
+		donor := engine.Member{State: wire.Synced, ClockTold: true, Offset: -24 * time.Hour}
+		after := 2 * Interval
+		d.look(after, self, donor)
+		if _, err := d.t.Put(d.steps.wall, record.Key{Name: "new"}, &table.Write{Due: d.steps.wall + 1000}); err == nil {
+			t.Error("it writes with a clock that the only other one contradicts")
+		}
+		for ; after < confirmPeers+2*Interval; after += Interval {
+			if dies {
+				donor.State = wire.Dead
+			}
+			d.look(after, self, donor)
+			if !d.keeps() {
+				t.Fatalf("after %v a tombstone is collected by a clock that nobody has confirmed; its donor dies: %v", after, dies)
+			}
+		}
+		if d.look(after, self, donor); !dies && d.t.Time(d.steps.wall) > startMS+time.Hour.Milliseconds() {
+			t.Error("who comes does not go by the clock of who was there")
+		}
+	}
+}

@@ -32,7 +32,8 @@ type Keeper struct {
 	late        time.Duration
 	heard       time.Duration // when, on the monotonic clock, peers told the time last,
 	unsaid      time.Duration // and when somebody was there last who had not told it, and nobody who had
-	settled     bool          // it has been a member: it is not only the others' clocks that count
+	judged      bool          // its clock has been held against the others', or there were none
+	settled     bool          // it has been a member since: it is not only the others' clocks that count
 }
 
 // New makes the keeper of a table; limit is the allowed skew, wall the node's clock in Unix milliseconds as it starts.
@@ -59,7 +60,8 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 // are as far ahead, as after all clocks were set back together.
 //
 // What is collected is gone. So where clocks differ and nobody can say which is right, collecting goes by the earliest; and a
-// node that has just started, or met somebody, and was not told the time yet collects nothing. Those who join may have what others sent
+// node that has just started, or met somebody, and was not told the time yet, or whose clock has stepped since it started and before
+// anything that it was told could count, collects nothing. Those who join may have what others sent
 // them: where nobody else tells the time they do, as to collecting. Whoever is gone before it told the time leaves what it sent.
 //
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
@@ -68,7 +70,8 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	said := k.listen(members)
 	joining, peers := said.joining, said.peers
 	left := k.leftUntold(&said)
-	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left
+	k.judged = k.judged || len(peers) > 0 && k.steps.steady() || len(peers) == 0 && !joining && k.steps.alone()
+	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left || !k.judged
 	k.table.SetSkew(min(said.skew, k.limit))
 	lead := max(0, time.Duration(stamped.Millis()-k.steps.wall)*time.Millisecond)
 	v := judge(peers, lead, k.limit)
@@ -76,7 +79,7 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	if !k.settled && len(peers) > 0 {
 		v.wall = max(v.wall, -nearest(peers))
 	}
-	k.settled = k.settled || !joining
+	k.settled = k.settled || !joining && k.judged
 	k.steps.hear(peers, v.wall)
 	off := k.steps.off
 	late := max(0, -off)
@@ -147,6 +150,8 @@ func (k *Keeper) refusal(peers int) error {
 	switch {
 	case peers == 0:
 		return nil
+	case !k.judged:
+		return table.ErrClockStepped
 	case k.steps.off > k.limit && k.steps.steady():
 		return table.ErrClockAhead
 	case k.steps.off > k.limit:

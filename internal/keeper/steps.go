@@ -49,6 +49,9 @@ func (s *stepWatch) look(wall int64, mono time.Duration) {
 // (engine.Member.OffsetAge), so that time does not count here either.
 func (s *stepWatch) steady() bool { return s.awake >= confirmPeers }
 
+// alone reports whether nobody has told its clock for so long that this node's own counts, or ever.
+func (s *stepWatch) alone() bool { return s.heard < 0 || s.mono-s.heard >= confirmedAlone }
+
 // hear believes the clock if the peers' offsets say that it is right, or no further wrong than where it stepped from; goes
 // by theirs where ahead, its distance from the median of all, is beyond the limit; and, if there are no peers, believes a
 // clock that has been steady for long.
