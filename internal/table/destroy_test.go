@@ -341,6 +341,27 @@ func TestABirthAfterOneThatAHoldKilledHasAStampOfItsOwn(t *testing.T) {
 	a.want("s", "meant")
 }
 
+// Nor is one that expired, above a tombstone of a clock a day ahead, the namesake of the next (sim seed 927121).
+func TestABirthAfterOneThatExpiredAboveATombstoneAheadHasAStampOfItsOwn(t *testing.T) {
+	hourly := func(c *Config) { c.Lifetime = time.Hour }
+	a, ahead := newNode(t, 1, hourly), newNode(t, 2, hourly)
+	ahead.now += 24 * hour
+	ahead.put("s", "1", ahead.dueIn(60_000))
+	ahead.destroy("s")
+	ahead.send(a, key("s"))
+	a.put("s", "short", a.dueIn(1000), explicit)
+	first := a.state("s").Births[0].ID
+	a.pass(2 * hour) // beyond its absolute lifetime
+	if s := a.state("s"); len(s.Births) != 0 || s.Tomb.At == 0 {
+		t.Fatalf("not forgotten, or the tombstone was: %+v", s)
+	}
+	a.put("s", "next", a.dueIn(60_000), explicit)
+	if second := a.state("s").Births[0].ID; second == first {
+		t.Errorf("two births are both named %v", first)
+	}
+	a.want("s", "next")
+}
+
 // A node that lacks sessions does not know which keys are some: a logout there holds back the requests under way as it would anywhere.
 func TestADestroyOnAPartialTableHoldsWhatItDoesNotKnow(t *testing.T) {
 	a, b := newNode(t, 1), newNode(t, 2)

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
 
@@ -159,11 +160,11 @@ func (o *op) update(w *Write) {
 // create makes a birth. An upsert's is weak: it yields to a tombstone's hold that is on its way. It is not where the
 // caller has seen the key missing on a node that knows the tombstone.
 func (o *op) create(w *Write) {
+	o.takeDot(false)
 	version := o.birthStamp()
 	if o.e == nil {
 		o.place()
 	}
-	o.takeDot(false)
 	birth := record.Birth{
 		ID:   version,
 		Seq:  o.seq,
@@ -188,13 +189,23 @@ func (o *op) create(w *Write) {
 // birthStamp is a stamp that this node gave to no birth of the key before. Of those that died nothing may be left but what killed
 // them, which is above them, unless it was a hold: a weak birth made hard above a floor, before the hold was heard of, has the least
 // stamp that there can be.
+//
+// Nor is anything left of one that expired and was forgotten. A stamp that the clock gives is above that of any; one that a tombstone
+// far ahead of the clocks raised would be the same as last time, so the number of the change tells them apart.
 func (o *op) birthStamp() record.Version {
-	v := o.stamp()
-	if o.e != nil && v.At <= o.e.state.Tomb.Hold {
-		v.At = v.At.Next()
+	now := o.t.cfg.Clock.Now(o.now)
+	at := max(now, o.highest().Next())
+	if o.e != nil && at <= o.e.state.Tomb.Hold {
+		at = at.Next()
 	}
-	return v
+	if at > now {
+		at += hlc.Stamp(o.seq % raisedStamps)
+	}
+	return record.Version{At: at, By: o.t.self()}
 }
+
+// raisedStamps are as many as a hybrid clock has in 16 ms: by no more is a birth's stamp above the least that it may have.
+const raisedStamps = 1 << 20
 
 // bear adds a birth made here. Its stamp is above all that is known of the key, so nothing kills it; it may crowd out
 // an older one. An entry's first birth goes where the entry has room for it.
