@@ -122,7 +122,7 @@ func aboutHearing(m *engine.Member) []Finding {
 	}
 	name := Printable(memberName(m))
 	return []Finding{{"unheard " + name, fmt.Sprintf(
-		"Nothing of this node arrives at %s, though %s is heard here: check the firewalls and cables between them.", name, name)}}
+		"Nothing of this node arrives at %s, multicast or unicast, though %s is heard here: check the cables between them, and the firewall there.", name, name)}}
 }
 
 // aboutSelf says when this node itself is what is slow.
@@ -179,7 +179,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	case m.Loss > lossWarn:
 		add("loss", "%s of %s's datagrams did not arrive here lately, and had to be asked for again: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}
-	if m.Deaf && !m.ShutIn && m.State == wire.Synced {
+	if m.Deaf && !m.ShutIn && !m.Unheard && m.State == wire.Synced {
 		add("unanswering", "%s confirms no writes of this node, though it lives: it is overloaded, stopped or full, or nothing of this node arrives there. No write waits for it until it answers again.", name)
 	}
 	switch off := m.Offset.Abs(); {
@@ -207,8 +207,9 @@ func (r *Reading) aboutDead(m *engine.Member) Finding {
 func (r *Reading) aboutReach(m *engine.Member, name string) (key, text string) {
 	switch {
 	case r.Mode == "unicast":
+	case m.Unheard: // aboutHearing says so
 	case m.Unreached:
-		return "copies", name + " does not hear this node's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at the firewall there."
+		return "copies", name + " does not hear this node's multicast, and is sent unicast copies: look for IGMP snooping without a querier on the switch between, and at the firewall there."
 	case m.State == wire.Synced && !m.HearsUs && !m.Copies && r.known(m) > heardAfter:
 		return "one-way", name + " does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between."
 	}

@@ -91,7 +91,7 @@ type Readiness struct {
 	// Degraded says why writes are not confirmed by as many peers as --ack asks, now or within the last ten seconds; empty when they are. It
 	// does not make a node unready.
 	Degraded string `json:"degraded"`
-	// DegradedAcks counts the writes that returned before enough peers had confirmed them, since the start of the node: it stays when
+	// DegradedAcks counts the writes that returned before as many peers as --ack asks had confirmed them, since the start of the node: it stays when
 	// Degraded is empty again. DegradedAcks1m are those of the last minute.
 	DegradedAcks   uint64 `json:"degraded_acks"`
 	DegradedAcks1m uint64 `json:"degraded_acks_1m"`

@@ -89,19 +89,22 @@ type Member struct {
 
 // Counters count since the start of the node, but for Loss.
 type Counters struct {
-	Loss            float64 `json:"loss"` // the highest among living members
-	Nacks           uint64  `json:"nacks"`
-	NacksReceived   uint64  `json:"nacks_received"`
-	Repairs         uint64  `json:"repairs"` // received
-	RepairsSent     uint64  `json:"repairs_sent"`
-	Divergences     uint64  `json:"divergences"`
-	DegradedAcks    uint64  `json:"degraded_acks"` // writes that returned before enough peers had confirmed them
-	Transfers       uint64  `json:"transfers"`
-	TransfersFailed uint64  `json:"transfers_failed"`
-	TransferRecords uint64  `json:"transfer_records"` // taken from donors
-	TransferBytes   uint64  `json:"transfer_bytes"`
-	RefusedWrites   uint64  `json:"refused_writes"` // of clients: memory full, or this node's clock ahead
-	HeldWrites      uint64  `json:"held_writes"`    // of clients: the session was logged out a moment ago
+	Loss          float64 `json:"loss"` // the highest among living members
+	Nacks         uint64  `json:"nacks"`
+	NacksReceived uint64  `json:"nacks_received"`
+	Repairs       uint64  `json:"repairs"` // received
+	RepairsSent   uint64  `json:"repairs_sent"`
+	Divergences   uint64  `json:"divergences"`
+	// DegradedAcks are writes that returned before as many peers had confirmed them as --ack asks for; UnmetAcks are calls that asked
+	// for more than that, and returned before so many had.
+	DegradedAcks    uint64 `json:"degraded_acks"`
+	UnmetAcks       uint64 `json:"unmet_acks"`
+	Transfers       uint64 `json:"transfers"`
+	TransfersFailed uint64 `json:"transfers_failed"`
+	TransferRecords uint64 `json:"transfer_records"` // taken from donors
+	TransferBytes   uint64 `json:"transfer_bytes"`
+	RefusedWrites   uint64 `json:"refused_writes"` // of clients: memory full, or this node's clock ahead
+	HeldWrites      uint64 `json:"held_writes"`    // of clients: the session was logged out a moment ago
 	// Drops counts what was thrown away, by kind. "unproven" and "original" are ordinary: the first contact of each peer, and
 	// the question of a starting node for express-session-multicast nodes.
 	Drops map[string]uint64 `json:"drops"`
@@ -234,7 +237,7 @@ func (r *Reading) counters(members []Member) Counters {
 	e := &r.Counts.Engine
 	c := Counters{
 		Nacks: e.NacksOut, NacksReceived: e.NacksIn, Repairs: e.RepairsIn, RepairsSent: e.RepairsOut, Divergences: e.Divergences,
-		DegradedAcks: e.AckTimeouts, Transfers: e.FetchesStarted, TransfersFailed: e.FetchesFailed, Drops: r.drops(),
+		DegradedAcks: e.AckTimeouts, UnmetAcks: e.AckMoreUnmet, Transfers: e.FetchesStarted, TransfersFailed: e.FetchesFailed, Drops: r.drops(),
 		TransferRecords: r.Moved.RecordsIn, TransferBytes: r.Moved.BytesIn,
 		RefusedWrites: r.Counts.Table.Refused, HeldWrites: r.Counts.Table.Held,
 	}

@@ -90,7 +90,11 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		}, "web-3 at 10.0.1.3:4000 has been dead for 3 min, since 11:56:40 UTC: nothing of it has arrived since"},
 		{"dead web-3", func(r *Reading) { m := &r.Members[2]; m.State, m.Killed = wire.Dead, true }, "its process ended without a goodbye"},
 		{"incomplete web-2", func(r *Reading) { r.Members[1].Incomplete = true }, "web-2 lacks sessions: who gave them to it went away"},
-		{"copies web-2", func(r *Reading) { m := &r.Members[1]; m.HearsUs, m.Copies, m.Unreached = false, true, true }, "web-2 does not hear this node's multicast, and gets unicast copies"},
+		{"copies web-2", func(r *Reading) { m := &r.Members[1]; m.HearsUs, m.Copies, m.Unreached = false, true, true }, "web-2 does not hear this node's multicast, and is sent unicast copies"},
+		{"unheard web-2", func(r *Reading) {
+			m := &r.Members[1]
+			m.HearsUs, m.Copies, m.Unreached, m.Unheard = false, true, true, true
+		}, "Nothing of this node arrives at web-2, multicast or unicast"},
 		{"copied web-2", func(r *Reading) { m := &r.Members[1]; m.Multicast, m.Copied = false, true }, "does not hear web-2's multicast, and gets unicast copies"},
 		{"lookup the peer name n has no address yet", func(r *Reading) { r.Lookups = []string{"the peer name n has no address yet"} }, "The peer name n has no address yet."},
 		{"one-way web-2", func(r *Reading) { r.Members[1].HearsUs = false }, "web-2 does not hear this node's multicast"},

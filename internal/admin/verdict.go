@@ -45,6 +45,9 @@ func (s *Status) verdict() string {
 	if shut := s.shut(); len(shut) > 0 {
 		text += "; unicast with " + enumerate(shut) + " is shut"
 	}
+	if deaf := s.deaf(); len(deaf) > 0 {
+		text += "; nothing of " + s.Node + " arrives at " + enumerate(deaf)
+	}
 	if a := &s.Acks; a.Unconfirmed10s > 0 {
 		text += fmt.Sprintf("; %s of %s in the last ten seconds unconfirmed", Thousands(a.Unconfirmed10s), Count(a.Waited10s, "write"))
 	}
@@ -75,6 +78,16 @@ func (m *Member) lack() string {
 func (s *Status) shut() (names []string) {
 	for i := range s.Members {
 		if m := &s.Members[i]; m.live() && (m.ShutIn || m.ShutOut) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// deaf names the members at which nothing of this node arrives.
+func (s *Status) deaf() (names []string) {
+	for i := range s.Members {
+		if m := &s.Members[i]; m.live() && m.Unheard {
 			names = append(names, m.Name)
 		}
 	}

@@ -65,11 +65,23 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 
 // acksText says how writes are confirmed.
 func acksText(s *admin.Status) string {
-	text := fmt.Sprintf("--ack %s, %d of %d peers answer, %s unconfirmed since the start", s.Ack, s.Acks.Answering, s.Acks.Live, admin.Count(s.Counters.DegradedAcks, "write"))
+	text := fmt.Sprintf("--ack %s, %d of %s %s, %s unconfirmed since the start", s.Ack, s.Acks.Answering, admin.Count(s.Acks.Live, "peer"),
+		answerVerb(s.Acks.Live), admin.Count(s.Counters.DegradedAcks, "write"))
+	if n := s.Counters.UnmetAcks; n > 0 {
+		text += fmt.Sprintf("; %s asked for more peers than confirmed", admin.Count(n, "call"))
+	}
 	if s.Acks.Degraded {
 		return "degraded (" + s.Acks.Reason + "); " + text
 	}
 	return text
+}
+
+// answerVerb is the verb after so many peers.
+func answerVerb(peers int) string {
+	if peers == 1 {
+		return "answers"
+	}
+	return "answer"
 }
 
 func shortID(id string) string { return id[:min(len(id), 8)] }

@@ -50,11 +50,12 @@ func wanted(w *WaitCmd) string {
 }
 
 // enough counts this node and the peers that are heard. A node that has not the others' sessions itself, has no room for all of
-// them, or lacks changes of a peer, counts nobody as synced: it may not know all there are. A peer without room for all is not.
+// them, or lacks changes of a peer, counts nobody as synced: it may not know all there are. A peer without room for all is not, nor one
+// that lacks what its donor took along.
 func enough(s *admin.Status, members int, synced bool) bool {
 	n := 0
 	for _, m := range s.Members {
-		if m.State == "synced" && !(synced && m.Lacking) || m.State == "joining" && !synced {
+		if m.State == "synced" && !(synced && (m.Lacking || m.Incomplete)) || m.State == "joining" && !synced {
 			n++
 		}
 	}

@@ -26,6 +26,14 @@ func TestAPeerWithoutRoomForAllIsNotEnoughForSynced(t *testing.T) {
 	}
 }
 
+// Nor does who was synced without all that a donor took along hold every session, this node or another.
+func TestWhoLacksWhatADonorTookAlongIsNotEnoughForSynced(t *testing.T) {
+	s := &admin.Status{State: "synced", Ready: true, Members: []admin.Member{{State: "synced", Self: true, Incomplete: true}, {State: "synced"}, {State: "synced", Incomplete: true}}}
+	if enough(s, 2, true) || !enough(s, 3, false) || !enough(s, 1, true) {
+		t.Error("who lacks sessions is counted as one that holds every session")
+	}
+}
+
 func TestANodeThatLacksChangesOfAPeerIsNotEnoughForSynced(t *testing.T) {
 	s := &admin.Status{
 		State: "synced", Ready: true, Node: "web-1", Verdict: "2 of 2 members synced.",

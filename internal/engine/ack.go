@@ -133,13 +133,18 @@ func (m *Machine) settle(w *waiter) bool {
 		}
 		return false
 	}
-	if !met {
+	configured := h.held >= min(w.k, m.cfg.Ack, h.peers) // what a call asks beyond that says nothing of the others
+	switch {
+	case met:
+	case configured:
+		m.count.AckMoreUnmet++
+	default:
 		m.count.AckTimeouts++
-		if m.now.Before(w.until) {
-			m.count.AckGivenUp++
-		}
 	}
-	m.acks.health.note(m.now, met)
+	if !met && m.now.Before(w.until) {
+		m.count.AckGivenUp++
+	}
+	m.acks.health.note(m.now, configured)
 	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
 	return true
 }

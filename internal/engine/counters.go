@@ -33,8 +33,9 @@ type Counters struct {
 	TurnedAway        uint64 // requests of such that were not answered
 	LossReports       uint64 // told to who sent many datagrams
 	AcksOut, AcksIn   uint64
-	AckTimeouts       uint64 // writes told before enough peers had confirmed them
-	AckGivenUp        uint64 // of those, told at once: nobody who answers lately was left to wait for
+	AckTimeouts       uint64 // writes told before as many peers had confirmed them as the configuration asks
+	AckMoreUnmet      uint64 // calls that asked for more than that, told before so many had confirmed
+	AckGivenUp        uint64 // of both, told at once: nobody who answers lately was left to wait for
 	ControlDropped    uint64 // small frames beyond those kept between two polls; all are repeated by timers
 	EventsDropped     uint64 // beyond those kept between two polls
 	AwaitDenied       uint64 // too many writers waiting

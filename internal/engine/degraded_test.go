@@ -24,6 +24,19 @@ func (b *bench) oneByOne(i, k int, d time.Duration) (waits []time.Duration) {
 	return waits
 }
 
+// A call that asks for more than the configuration does says nothing of the other writes.
+func TestACallThatAsksForMoreThanIsConfirmedDoesNotDegradeTheNode(t *testing.T) {
+	b := newBench(t, 3)
+	b.nodes[0].m.cfg.Ack = 1
+	b.run(3 * time.Second)
+	b.silence(func(from, to int) bool { return from == 2 || to == 2 })
+	b.oneByOne(0, AckAll, time.Second)
+	c, h := b.nodes[0].m.Counters(), b.nodes[0].m.AckHealth(b.now)
+	if c.AckMoreUnmet == 0 || c.AckTimeouts != 0 || !h.Since.IsZero() || h.Recent.Unconfirmed != 0 {
+		t.Errorf("%d calls unmet, %d writes unconfirmed; health %+v", c.AckMoreUnmet, c.AckTimeouts, h)
+	}
+}
+
 func sum(waits []time.Duration) (all time.Duration) {
 	for _, w := range waits {
 		all += w

@@ -132,8 +132,8 @@ func (m *Machine) deadDiffer(dead uint64) bool {
 
 func (m *Machine) heardList(into []wire.Heard) []wire.Heard {
 	for _, p := range m.members.list {
-		// Of whom nothing arrives, by no road: it is told so by not being named. Where there is multicast, it is asked for copies first.
-		if p.live() && !(p.viaOthers && m.cfg.Mode == ModeUnicast) {
+		// Of whom nothing arrives, by no road: it is told so by not being named.
+		if p.live() && !m.deafTo(p) {
 			into = append(into, m.heardOf(p))
 		}
 	}

@@ -11,10 +11,17 @@ import (
 // says: its full heartbeats do not name this node among those it hears, or it calls this node's address as one where nobody is.
 
 const (
+	copiesTried  = 8 * time.Second // silence after which copies would have arrived
 	unnamedFor   = 5 * time.Second
 	unnamedSlice = 16               // members for which a list of those heard may take a heartbeat more
 	missedFor    = 12 * time.Second // a sign of it counts for so long: calls come every 5 s, and one may be lost
 )
+
+// deafTo reports whether nothing of p arrives here, though others hear it. Where there is multicast it is named as not heard by that first, so that
+// it sends copies; where these do not arrive either it is not named any more.
+func (m *Machine) deafTo(p *peer) bool {
+	return p.viaOthers && (m.cfg.Mode == ModeUnicast || m.now.Sub(p.direct) > copiesTried)
+}
 
 // noteNamed takes in whom p hears.
 func (m *Machine) noteNamed(p *peer, list []wire.Heard) {
