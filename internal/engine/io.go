@@ -97,7 +97,10 @@ type PayloadLimit struct{ Bytes int }
 type OwnAddress struct{ Addr netip.AddrPort }
 
 // Seeds tells where other nodes may be found without multicast, in place of what was told before.
-type Seeds struct{ Addrs []netip.AddrPort }
+type Seeds struct {
+	Addrs  []netip.AddrPort
+	Unsure bool // there are none because nobody could be asked: who joins waits a minute before it takes itself for alone
+}
 
 // Leave starts the drain: an EventLeft follows when all peers hold the last dot, and nobody is left who can get sessions from here
 // only. It waits two seconds at most for the first, eight for the second, and an EventHurried comes before where that was not enough.

@@ -95,11 +95,11 @@ func (m *Machine) pollJoin() {
 }
 
 // goAlone makes a node synced that nobody can give anything, unless who may is merely silent, was heard a moment ago, has not said yet
-// whether it can, or is heard and cannot be proven.
+// whether it can, or is heard and cannot be proven; or there is nobody yet who could be asked where the others are.
 func (m *Machine) goAlone() {
 	j := &m.join
 	m.noteHeard()
-	if m.justHeard() || m.mayComeBack() || m.beside() {
+	if m.justHeard() || m.mayComeBack() || m.beside() || m.mayBeElsewhere() {
 		j.retryAt = m.now.Add(fetchRetryMin)
 		return
 	}

@@ -13,7 +13,8 @@ import (
 type calls struct {
 	list   []*call
 	next   time.Time
-	greets int // where the next introductions start
+	greets int       // where the next introductions start
+	unsure time.Time // since then nobody could be asked where the others are; zero: somebody could
 }
 
 type call struct {
@@ -29,6 +30,7 @@ func (m *Machine) takeSeeds(in Seeds) {
 	if m.cfg.Mode == ModeMulticast {
 		return
 	}
+	m.noteUnsure(in.Unsure)
 	for _, c := range m.calls.list {
 		c.seed = false
 	}
@@ -42,6 +44,27 @@ func (m *Machine) takeSeeds(in Seeds) {
 		}
 	}
 	m.calls.list = slices.DeleteFunc(m.calls.list, func(c *call) bool { return !c.seed && !m.now.Before(c.until) })
+}
+
+// noteUnsure takes in whether nobody could be asked where the others are. When somebody could, those who are there have as long to answer
+// as at the start.
+func (m *Machine) noteUnsure(yes bool) {
+	switch {
+	case !yes && !m.calls.unsure.IsZero():
+		m.calls.unsure = time.Time{}
+		if m.join.state == wire.Joining && !m.join.started.IsZero() {
+			m.join.started = m.now
+			m.join.helloNow(m.now)
+		}
+	case yes && m.calls.unsure.IsZero():
+		m.calls.unsure = m.now
+	}
+}
+
+// mayBeElsewhere reports whether others may be where this node could not look yet. It does not wait for ever: whoever restarts all nodes
+// while names cannot be resolved wants them to serve.
+func (m *Machine) mayBeElsewhere() bool {
+	return !m.calls.unsure.IsZero() && m.now.Sub(m.calls.unsure) < unsureWait
 }
 
 // call adds an address, or keeps it for longer; nil when it is our own, or there is no room for it.

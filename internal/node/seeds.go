@@ -12,8 +12,7 @@ import (
 	"github.com/sessioncast/sessioncast/internal/peers"
 )
 
-// firstLook is how long a node without multicast waits for the addresses of the others before it starts to join: who finds
-// nobody within a second starts without their sessions.
+// firstLook is how long a node without multicast waits for the addresses of the others before it starts to join.
 const firstLook = 2 * time.Second
 
 // The ways to configure a network without multicast wrongly.
@@ -80,6 +79,7 @@ func (n *Node) findPeers() {
 	if n.finder == nil {
 		return
 	}
+	n.step(engine.Seeds{Unsure: true}) // until the first answer
 	if n.cfg.Mode == engine.ModeUnicast {
 		ctx, cancel := context.WithTimeout(n.ctx, firstLook)
 		n.finder.Look(ctx, n.found)
@@ -89,7 +89,9 @@ func (n *Node) findPeers() {
 }
 
 // found hands the machine where others may be.
-func (n *Node) found(addrs []netip.AddrPort) { n.step(engine.Seeds{Addrs: addrs}) }
+func (n *Node) found(addrs []netip.AddrPort) {
+	n.step(engine.Seeds{Addrs: addrs, Unsure: n.finder.Unsure()})
+}
 
 // Mode is how this node reaches the others.
 func (n *Node) Mode() engine.Mode { return n.cfg.Mode }

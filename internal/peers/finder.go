@@ -53,6 +53,8 @@ type Finder struct {
 	fileAt time.Time // when to look at the file again
 	last   []netip.AddrPort
 	told   bool // last was given to the caller
+	unread bool // the file could never be read
+	unsure bool
 
 	timeout time.Duration // of a lookup
 
@@ -68,6 +70,7 @@ type name struct {
 	at    time.Time // of the next lookup
 	good  []netip.Addr
 	fails int
+	lost  bool // nobody could say whether it has addresses
 }
 
 // New checks c.
@@ -121,8 +124,9 @@ func (f *Finder) Look(ctx context.Context, update func([]netip.AddrPort)) (next 
 	if ctx.Err() != nil && f.told {
 		return time.Now().Add(retryMin)
 	}
-	if addrs := f.addrs(); !f.told || !slices.Equal(addrs, f.last) {
-		f.last, f.told = addrs, true
+	addrs := f.addrs()
+	if unsure := len(addrs) == 0 && f.blind(); !f.told || unsure != f.unsure || !slices.Equal(addrs, f.last) {
+		f.last, f.told, f.unsure = addrs, true, unsure
 		update(slices.Clone(addrs))
 	}
 	next = time.Now().Add(f.cfg.Interval)
@@ -134,6 +138,22 @@ func (f *Finder) Look(ctx context.Context, update func([]netip.AddrPort)) (next 
 	return next
 }
 
+// Unsure reports, to who is called by Look, whether no address is known and that says nothing: the file could not be read, or no server said
+// whether the names have addresses.
+func (f *Finder) Unsure() bool { return f.unsure }
+
+func (f *Finder) blind() bool {
+	if f.unread {
+		return true
+	}
+	for _, n := range f.names {
+		if n.lost {
+			return true
+		}
+	}
+	return false
+}
+
 // readFile reads the file again when its time has come. One that cannot be read keeps its last entries.
 func (f *Finder) readFile() {
 	now := time.Now()
@@ -143,9 +163,11 @@ func (f *Finder) readFile() {
 	f.fileAt = now.Add(f.cfg.Interval)
 	text, err := readBounded(f.cfg.File)
 	if err != nil {
+		f.unread = f.inFile == nil
 		f.problem(f.cfg.File, fmt.Errorf("the file of peers cannot be read: %w", err))
 		return
 	}
+	f.unread = false
 	list, bad := parseFile(text)
 	if room := MaxEntries - len(f.list); len(list) > room {
 		list, bad = list[:room], fmt.Errorf("more than %d peers: the rest is left out; one DNS name can stand for all", MaxEntries)
@@ -216,8 +238,10 @@ func (f *Finder) ask(ctx context.Context, n *name) {
 	}
 	addrs, err := f.cfg.Resolver.LookupNetIP(ctx, network, n.text)
 	if err == nil && len(addrs) == 0 {
-		err = errors.New("no addresses")
+		err = &net.DNSError{Err: "no addresses", Name: n.text, IsNotFound: true}
 	}
+	var dns *net.DNSError
+	n.lost = err != nil && !(errors.As(err, &dns) && dns.IsNotFound)
 	if err != nil {
 		n.fails++
 		n.at = time.Now().Add(min(retryMin<<min(n.fails-1, 8), retryMax))

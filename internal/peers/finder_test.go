@@ -179,3 +179,65 @@ func TestPeersAreBounded(t *testing.T) {
 		t.Errorf("%d addresses", len(got))
 	}
 }
+
+// No address is known because there is none, or because nobody could say: that is not the same.
+func TestWhoCouldNotAskIsUnsure(t *testing.T) {
+	dns := dnstest.Start(t, "127.0.0.1:0")
+	look := func(c Config) (unsure bool) {
+		t.Helper()
+		c.Resolver, c.Log, c.Port = dns.Resolver(), slog.New(slog.DiscardHandler), 4000
+		f, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.timeout = 200 * time.Millisecond
+		told := 0
+		f.Look(t.Context(), func([]netip.AddrPort) { unsure, told = f.Unsure(), told+1 })
+		if told != 1 {
+			t.Errorf("told %d times", told)
+		}
+		return unsure
+	}
+	name := Config{List: []string{"nodes.test."}}
+	if look(name) {
+		t.Error("a name that does not exist leaves it open whether there are nodes")
+	}
+	dns.Fail(true)
+	if !look(name) {
+		t.Error("a name that no server knows anything of is taken for one without addresses")
+	}
+	if look(Config{List: []string{"nodes.test.", "10.0.0.1"}}) {
+		t.Error("an address is known")
+	}
+	path := filepath.Join(t.TempDir(), "peers")
+	if !look(Config{File: path}) {
+		t.Error("a file that is not there is taken for an empty one")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if look(Config{File: path}) {
+		t.Error("an empty file leaves it open whether there are nodes")
+	}
+}
+
+// Who waits is told when it is sure, though there are no addresses still.
+func TestThatItIsSureIsTold(t *testing.T) {
+	dns := dnstest.Start(t, "127.0.0.1:0")
+	dns.Fail(true)
+	f, err := New(Config{List: []string{"nodes.test."}, Resolver: dns.Resolver(), Log: slog.New(slog.DiscardHandler), Port: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []bool
+	look := func() { f.Look(t.Context(), func([]netip.AddrPort) { told = append(told, f.Unsure()) }) }
+	look()
+	dns.Fail(false)
+	for _, n := range f.names {
+		n.at = time.Time{} // it is due
+	}
+	look()
+	if !slices.Equal(told, []bool{true, false}) {
+		t.Errorf("told %v", told)
+	}
+}
