@@ -188,3 +188,23 @@ func TestANewcomerWhoseClockSteppedCollectsNothingUntilItsClockIsJudged(t *testi
 		}
 	}
 }
+
+// A donor may say goodbye as soon as it has given, before the newcomer looks at its clock (sim seed 901993).
+func TestWhatADonorGaveThatLeftAtOnceIsKeptForAWhile(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	self := engine.Member{Self: true, State: wire.Joining}
+	d.look(Interval, self)
+	self.State = wire.Synced
+	donor := engine.Member{State: wire.Dead, Left: true, ClockTold: true, Offset: -24 * time.Hour}
+	for after := 2 * Interval; after < confirmedAlone; after += Interval {
+		donor.Silence = after - Interval
+		if d.look(after, self, donor); !d.keeps() {
+			t.Fatalf("after %v a tombstone is collected by a clock that nobody has confirmed", after)
+		}
+	}
+	donor.Silence = confirmedAlone
+	if d.look(confirmedAlone+Interval, self, donor); d.keeps() {
+		t.Error("a node that is alone doubts its clock for ever")
+	}
+}

@@ -70,7 +70,7 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	said := k.listen(members)
 	joining, peers := said.joining, said.peers
 	left := k.leftUntold(&said)
-	k.judged = k.judged || len(peers) > 0 && k.steps.steady() || len(peers) == 0 && !joining && k.steps.alone()
+	k.judged = k.judged || len(peers) > 0 && k.steps.steady() || len(peers) == 0 && !joining && !said.gone && k.steps.alone()
 	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left || !k.judged
 	k.table.SetSkew(min(said.skew, k.limit))
 	lead := max(0, time.Duration(stamped.Millis()-k.steps.wall)*time.Millisecond)
@@ -106,6 +106,7 @@ type voices struct {
 	told, untold int
 	joiners      bool          // have said, a moment ago, where their clocks are:
 	behind       time.Duration // at most so far behind this node's
+	gone         bool          // somebody was here lately, and may have given this node its sessions between two looks
 }
 
 // listen sums up what the members say. Before a peer has told its clock its offset is a guess by its hybrid clock, which is never behind: so it
@@ -119,6 +120,8 @@ func (k *Keeper) listen(members []engine.Member) (said voices) {
 			said.untold++
 		case m.State == wire.Joining && m.OffsetAge <= hearsay:
 			said.joiners, said.behind = true, max(said.behind, -m.Offset)
+		case m.State == wire.Dead:
+			said.gone = said.gone || m.Silence < confirmedAlone
 		case m.State == wire.Synced || m.State == wire.Leaving: // those whose sessions they are
 			said.skew = max(said.skew, m.Offset.Abs())
 			if m.ClockTold {
