@@ -76,6 +76,9 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"incomplete", func(r *Reading) {
 			r.Lost = engine.Incomplete{Since: noon.Add(-90 * time.Second), Changes: 1203, Sessions: 1100, Donor: engine.Member{Name: "web-9"}}
 		}, "for 1 min: web-9 went away while this node fetched them (1,203 changes, up to about 1,100 sessions)"},
+		{"incomplete", func(r *Reading) {
+			r.Lost = engine.Incomplete{Since: noon.Add(-90 * time.Second), Donor: engine.Member{Name: "web-9"}}
+		}, "for 1 min: web-9 gave this node its sessions, and lacks some itself"},
 		{"acks", func(r *Reading) {
 			r.Acks.Since, r.Acks.Minute = noon.Add(-30*time.Second), engine.AckShare{Waited: 1_512, Unconfirmed: 1_000}
 			r.Acks.Listening = 0

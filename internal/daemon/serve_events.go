@@ -176,6 +176,11 @@ func (d *daemon) reportShut(e *engine.Event) {
 }
 
 func (d *daemon) reportIncomplete(e *engine.Event) {
+	if e.Missing == 0 {
+		d.log.Warn("this node serves, and lacks sessions: the peer that gave them lacks some itself, which another took away; its own log and status say about how many",
+			"peer", peerName(&e.Member), "address", e.Addr)
+		return
+	}
 	d.log.Warn("this node serves, and lacks sessions: a peer went away while it gave them, and nobody else that is there has them; they come back if it does, else they are lost",
 		"peer", peerName(&e.Member), "address", e.Addr, "changes", e.Missing, "sessions", e.Sessions)
 }

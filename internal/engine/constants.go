@@ -54,6 +54,7 @@ const (
 	lossLeast  = 10  // fewer say nothing
 
 	joinWait        = time.Second     // without a synced greeting: alone
+	givenFor        = 5 * time.Second // in which a donor's full heartbeat tells of what it lacked as it gave
 	unsureWait      = time.Minute     // for a first answer to where the others are
 	voicesWait      = 2 * time.Second // for a second clock, by who is far behind the first
 	helloSteady     = 5 * time.Second

@@ -305,6 +305,43 @@ func TestWhatWasMissingIsFetchedFromADonorThatComesBack(t *testing.T) {
 	}
 }
 
+// Who has its sessions from one that lacks some lacks the same, says so, and goes on saying it when that one dies; else nobody would know.
+func TestWhoIsGivenAPartKnowsThatItIsOne(t *testing.T) {
+	for _, dies := range []bool{true, false} {
+		b, joiner := stranded(t, func(b *bench) {
+			b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+			b.noStreams = true
+			b.run(6 * time.Second)
+		})
+		b.noStreams, b.stuckStreams = false, false
+		b.run(time.Second)
+		b.add("cluster")
+		third := len(b.nodes) - 1
+		b.silence(func(from, to int) bool { return from == 0 || to == 0 })
+		b.run(2 * time.Second)
+		m := b.nodes[third].m
+		if lost := m.Incomplete(b.now); m.State() != wire.Synced || lost.Since.IsZero() || lost.Changes != 0 || lost.Donor.Origin != b.nodes[joiner].origin {
+			t.Fatalf("it is %v, and knows of %+v", m.State(), lost)
+		}
+		if b.told(third, EventIncomplete) != 1 || !b.member(joiner, third).Incomplete {
+			t.Errorf("told %d times; its donor takes it for complete: %v", b.told(third, EventIncomplete), !b.member(joiner, third).Incomplete)
+		}
+		if dies {
+			b.silence(func(from, to int) bool { return from != to && (from != third || to != third) })
+			b.run(20 * time.Second)
+			if m.Incomplete(b.now).Since.IsZero() || b.told(third, EventRegained) != 0 {
+				t.Error("it takes itself for complete since its donor died")
+			}
+			continue
+		}
+		b.drop = nil
+		b.run(20 * time.Second)
+		if !m.Incomplete(b.now).Since.IsZero() || b.told(third, EventRegained) != 1 {
+			t.Errorf("all has come back, and it knows of %+v, told %d times", m.Incomplete(b.now), b.told(third, EventRegained))
+		}
+	}
+}
+
 // What one donor took with it and the next, whose transfer came whole, does not have is told after a while, in which it could be asked for.
 func TestWhatOnlyTheFirstDonorHadIsTold(t *testing.T) {
 	b := newBench(t, 2)

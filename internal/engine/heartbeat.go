@@ -165,6 +165,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 	m.tellDuplicate(p)
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash, p.incomplete = h.DeadHash, h.Incomplete
+	m.lackAs(p)
 	m.judgeCrowd()
 	m.readClock(p, h.WallMillis, true)
 	m.setSaid(p, h.State)

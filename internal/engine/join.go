@@ -350,6 +350,7 @@ func (m *Machine) completeFetch(f *fetch) {
 func (m *Machine) settleJoin(donor *peer) {
 	m.becomeSynced(m.describe(donor))
 	m.settleOwed(false)
+	m.joinedFrom(donor)
 }
 
 func (m *Machine) endFetch() {

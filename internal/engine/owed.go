@@ -16,6 +16,10 @@ type owed struct {
 	donor    Member // the last that went away
 	sessions uint64 // about how many of its sessions were still to come, at most
 
+	asDonor bool       // nothing more than its donor lacks, which said so:
+	of      record.Ref // who gave this node its sessions,
+	givenAt time.Time  // then
+
 	lookAt time.Time // when what others could give has come; zero: nothing is owed, or this node still joins
 	since  time.Time // when it was told that something is missing; zero: it was not
 }
@@ -23,7 +27,7 @@ type owed struct {
 // Incomplete tells what donors offered to this node as it joined, and took away with them.
 type Incomplete struct {
 	Since    time.Time // zero: nothing
-	Changes  uint64    // dots
+	Changes  uint64    // dots; 0: those that Donor lacks itself, who knows how many
 	Sessions uint64    // about so many, at most
 	Donor    Member
 }
@@ -114,7 +118,7 @@ func (m *Machine) missingOfOwed() (n uint64) {
 // whole, when the rest is asked for as any gap.
 func (m *Machine) settleOwed(alone bool) {
 	w := &m.owed
-	if m.missingOfOwed() == 0 {
+	if m.missingOfOwed() == 0 && !(alone && w.asDonor) {
 		m.regainOwed()
 		return
 	}
@@ -123,6 +127,29 @@ func (m *Machine) settleOwed(alone bool) {
 		w.since = time.Time{}
 		m.tellOwed()
 	}
+}
+
+// joinedFrom notes who gave this node, which is synced now, its sessions.
+func (m *Machine) joinedFrom(p *peer) {
+	m.owed.of, m.owed.givenAt = p.ref, m.now
+	m.lackAs(p)
+}
+
+// lackAs takes in that this node has all that p has where p says that it lacks something: at once, or by its first full heartbeats after
+// the transfer. What p lacks for another reason later this node may have.
+func (m *Machine) lackAs(p *peer) {
+	w := &m.owed
+	if !p.incomplete || w.givenAt.IsZero() || w.of != p.ref || m.now.Sub(w.givenAt) > givenFor || !w.since.IsZero() || m.missingOfOwed() > 0 {
+		return
+	}
+	w.asDonor, w.donor, w.sessions, w.lookAt = true, m.describe(p), 0, m.now
+	m.tellOwed()
+}
+
+// lacksStill reports whether who gave this node its sessions has not said that it has all by now. Who is gone cannot.
+func (m *Machine) lacksStill(ref record.Ref) bool {
+	p := m.members.byRef[ref]
+	return p == nil || !p.live() || p.incomplete
 }
 
 func (m *Machine) tellOwed() {
@@ -146,6 +173,10 @@ func (m *Machine) weighOwed() {
 	w := &m.owed
 	switch {
 	case w.lookAt.IsZero() || m.join.state != wire.Synced || m.now.Before(w.lookAt) || m.join.fetch != nil:
+	case w.asDonor && m.lacksStill(w.of):
+		if m.now.Sub(w.since) > m.table.Keep() {
+			m.owed = owed{}
+		}
 	case m.missingOfOwed() == 0:
 		m.regainOwed()
 	case w.since.IsZero():
