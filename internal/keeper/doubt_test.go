@@ -208,3 +208,17 @@ func TestWhatADonorGaveThatLeftAtOnceIsKeptForAWhile(t *testing.T) {
 		t.Error("a node that is alone doubts its clock for ever")
 	}
 }
+
+// A step within the limit says nothing against a newcomer's writes: others' clocks agree with its own (sim seed 242).
+func TestANewcomerWhoseClockIsNearTheOthersWritesAtOnce(t *testing.T) {
+	d := newDoubting(t)
+	d.steps = newStepWatch(maxSkew, startMS+dayMS)
+	self := engine.Member{Self: true, State: wire.Joining}
+	d.look(Interval, self)
+	d.steps.wall += 2000
+	self.State = wire.Synced
+	d.look(2*Interval, self, engine.Member{State: wire.Synced, ClockTold: true, Offset: -2 * time.Second})
+	if _, err := d.t.Put(d.steps.wall, record.Key{Name: "new"}, &table.Write{Due: d.steps.wall + 1000}); err != nil {
+		t.Error(err)
+	}
+}

@@ -94,7 +94,7 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	if k.steps.steady() {
 		k.stampsAhead = v.stamps > k.limit
 	}
-	k.table.SetQuarantine(k.refusal(len(peers)))
+	k.table.SetQuarantine(k.refusal(len(peers), v.wall))
 }
 
 // voices are what the members say of their clocks.
@@ -148,12 +148,12 @@ func (k *Keeper) leftUntold(said *voices) bool {
 	return k.steps.mono-k.unsaid < confirmedAlone
 }
 
-// refusal is why this node may not write; nil: it may.
-func (k *Keeper) refusal(peers int) error {
+// refusal is why this node may not write, whose clock is said to be so far ahead; nil: it may.
+func (k *Keeper) refusal(peers int, ahead time.Duration) error {
 	switch {
 	case peers == 0:
 		return nil
-	case !k.judged:
+	case !k.judged && ahead > k.limit:
 		return table.ErrClockStepped
 	case k.steps.off > k.limit && k.steps.steady():
 		return table.ErrClockAhead
