@@ -119,7 +119,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	m.members.list = append(m.members.list, p)
 	m.members.byRef[ref] = p
 	if o.Node == m.cfg.Self.Node { // it has just proved to be alive, and so are we
-		p.duplicateTold = true
+		p.name, p.duplicateTold = m.cfg.Name, true // a node's id comes from its name
 		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
 	}
 	m.origin(ref)

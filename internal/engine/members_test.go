@@ -141,6 +141,13 @@ func TestANodeThatHearsItsOwnNameRaisesAlarm(t *testing.T) {
 	if b.told(0, EventDuplicate) != 1 || b.told(1, EventDuplicate) != 1 {
 		t.Errorf("told %d and %d times, want once each", b.told(0, EventDuplicate), b.told(1, EventDuplicate))
 	}
+	for i, n := range b.nodes {
+		for _, e := range n.events {
+			if e.Kind == EventDuplicate && e.Member.Name != n.m.cfg.Name {
+				t.Errorf("node %d names %q, not the name that both have, %q", i+1, e.Member.Name, n.m.cfg.Name)
+			}
+		}
+	}
 }
 
 // "2 direct + 3 indirect" probes
