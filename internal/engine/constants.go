@@ -33,9 +33,11 @@ const (
 
 	watchNext      = 2                      // nodes that each watches
 	watchSettle    = 200 * time.Millisecond // members that come are watched after this while
-	doubtInterval  = 8 * time.Millisecond   // between the probes of who is doubted
-	doubtProbes    = 3                      // unanswered: dead
-	doubtProbesMax = 10                     // where the verdict came late
+	doubtInterval  = 8 * time.Millisecond   // between the probes of who is doubted, longer where the way is long:
+	tripsWaited    = 2                      // the last answer of the way there and back counts so many times
+	tripMax        = time.Second
+	doubtProbes    = 3  // unanswered: dead
+	doubtProbesMax = 10 // where the verdict came late
 	doubtLate      = 10 * time.Millisecond
 	doubtInFlight  = 10 * time.Millisecond  // frames may have been under way when the process died
 	doubtSpread    = 2                      // times that a doubt is told

@@ -53,6 +53,7 @@ type peer struct {
 	configTold     bool
 	hearsUs        bool
 	doubt          doubt
+	trip           trip // of probes while it was doubted
 	road           road
 	askWhoAt       time.Time
 	namedAt        time.Time // when it last said that it hears us; at first, when it came
@@ -357,6 +358,7 @@ func (m *Machine) takeProbeAck(p *peer, body []byte) error {
 	if _, err := m.decoder.Probe(body, p.ref, &probe); err != nil {
 		return err
 	}
+	p.trip.note(m.now, probe.Nonce)
 	m.answeredDoubt(p, probe.Nonce)
 	for _, q := range m.members.list {
 		if q != p {

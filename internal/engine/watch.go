@@ -66,6 +66,28 @@ func (d *doubt) lookAgain(now time.Time) {
 	*d = doubt{ended: now, again: now.Add(doubtAgainMin << (looks - 1)), looks: looks, nonce: d.nonce}
 }
 
+// trip is how long answers of a peer to probes take on the way.
+type trip struct {
+	nonce uint64
+	asked time.Time // zero: no answer is to come
+	time  time.Duration
+}
+
+// note takes in an answer. A fast one tells what the way takes, a slow one may tell of a busy node as well: a longer way is believed
+// little by little.
+func (t *trip) note(now time.Time, nonce uint64) {
+	if t.asked.IsZero() || t.nonce != nonce {
+		return
+	}
+	took := min(now.Sub(t.asked), tripMax)
+	t.asked = time.Time{}
+	if t.time == 0 || took < t.time {
+		t.time = took
+		return
+	}
+	t.time += (took - t.time) / 4
+}
+
 // watchSoon has the watch list made anew, after a while where members come one after another.
 func (m *Machine) watchSoon(wait time.Duration) {
 	if at := m.now.Add(wait); m.watches.at.IsZero() || at.Before(m.watches.at) {
@@ -157,6 +179,7 @@ func (m *Machine) doubtPeer(p *peer, ours bool) {
 	d := &p.doubt
 	if !d.active() {
 		*d = doubt{since: m.now, at: m.now, looks: d.looks, nonce: m.dice.Uint64()}
+		p.trip.nonce, p.trip.asked = d.nonce, m.now
 		m.wakeMembers()
 	}
 	d.spread = d.spread || ours
@@ -189,7 +212,7 @@ func (m *Machine) examine(p *peer) time.Time {
 		return d.again
 	}
 	d.probes++
-	d.at = m.now.Add(m.health.stretch(doubtInterval))
+	d.at = m.now.Add(m.health.stretch(max(doubtInterval, tripsWaited*p.trip.time/doubtProbes)))
 	m.send(wire.TypeProbe, p.dest(), m.encoder.AppendProbe(nil, m.stamp(), &wire.Probe{Nonce: d.nonce}))
 	if d.probes == 1 && (p.viaOthers || d.looks > 0) {
 		m.askHelpers(p, d.nonce)
