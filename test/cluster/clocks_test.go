@@ -156,7 +156,8 @@ func (u *user) leave() {
 			_, found := m.get(u.name)
 			return !found
 		})
-		if after := time.Since(u.last); after < u.ttl {
+		// An end is named in whole milliseconds, counted from the one in which the request came.
+		if after := time.Since(u.last); after <= u.ttl-time.Millisecond {
 			u.bed.Errorf("%s ended a session after %v of its %v", m.name, after, u.ttl)
 		}
 	}
