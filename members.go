@@ -89,6 +89,10 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 		case engine.EventSynced:
 			log.Info("this node holds the cluster's sessions")
 		case engine.EventIncomplete:
+			if e.Missing == 0 {
+				log.Warn("this node serves, and lacks sessions: the peer that gave them lacks some itself, which another took away", member)
+				return
+			}
 			log.Warn("this node serves, and lacks sessions: who had them went away while they were fetched, and nobody else that is there has them; they may be lost",
 				member, "changes", e.Missing, "sessions", e.Sessions)
 		case engine.EventRegained:
@@ -122,7 +126,7 @@ func logEvents(log *slog.Logger) func(engine.Event) {
 		case engine.EventConfirmed:
 			log.Info("writes are confirmed again")
 		case engine.EventCopies:
-			log.Warn("a peer does not hear this node's multicast and gets unicast copies: IGMP snooping without a querier, or a firewall", member)
+			log.Warn("a peer does not hear this node's multicast and is sent unicast copies: IGMP snooping without a querier, or a firewall", member)
 		case engine.EventNoCopies:
 			log.Info("a peer hears this node's multicast again", member)
 		case engine.EventOtherKey:

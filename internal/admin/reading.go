@@ -122,7 +122,7 @@ func (r *Reading) unready() string {
 	case !r.Full.Lacks.IsZero():
 		return "memory is full: sessions of other nodes found no room here"
 	case r.State == wire.Joining && len(r.Lookups) > 0 && r.syncedPeers() == 0:
-		return "it does not know yet where the others are: " + r.Lookups[0]
+		return "it has found nobody yet: " + r.Lookups[0]
 	case r.State == wire.Joining:
 		return fetching
 	case r.Clock != nil:

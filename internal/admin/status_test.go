@@ -24,7 +24,7 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"joining", func(r *Reading) { r.State = wire.Joining }, "Joining: fetching the sessions of the cluster, 18,204 sessions so far."},
 		{"asking", func(r *Reading) {
 			r.State, r.Members, r.Lookups = wire.Joining, r.Members[:1], []string{"the peer name n has no address yet (server misbehaving)"}
-		}, "Joining, with 18,204 sessions so far; not ready: it does not know yet where the others are: the peer name n has no address yet (server misbehaving)."},
+		}, "Joining, with 18,204 sessions so far; not ready: it has found nobody yet: the peer name n has no address yet (server misbehaving)."},
 		{"waiting for who does not answer", shutOut,
 			"Joining, with 18,204 sessions so far; not ready: it hears web-2 at 10.0.1.2:4000 and 10.0.1.3:4000, and gets no answer: open UDP and TCP port 4000 between the nodes."},
 		{"leaving", func(r *Reading) { r.State = wire.Leaving }, "Leaving the cluster."},

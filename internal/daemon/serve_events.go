@@ -117,7 +117,7 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventConfirmed:
 		d.log.Info("writes are confirmed again", d.ackState()...)
 	case engine.EventCopies:
-		d.log.Warn("a peer does not hear this node's multicast, and gets unicast copies from now on: look for IGMP snooping without a querier on the switch between, and at the firewall there", peer...)
+		d.log.Warn("a peer does not hear this node's multicast, and is sent unicast copies from now on: look for IGMP snooping without a querier on the switch between, and at the firewall there", peer...)
 	case engine.EventNoCopies:
 		d.log.Info("a peer hears this node's multicast again: no more unicast copies", peer...)
 	case engine.EventOtherKey:

@@ -97,7 +97,7 @@ func (m *Machine) composeBeat() *wire.Heartbeat {
 		State: m.State(), Name: m.cfg.Name, WallMillis: m.wall(),
 		Sessions: uint64(m.table.Stats().Sessions), Bytes: uint64(m.table.Bytes()), FullPct: m.fullness(),
 		KeyIDs: m.cfg.Keyring.IDs(), Config: m.cfg.ConfigHash,
-		Incomplete: !m.owed.since.IsZero(), VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
+		Incomplete: m.lacksFirstHand(), VectorHash: all, DeadHash: dead, Epoch: epoch, Root: root, Made: made,
 		Vectors: m.vectors(h.Vectors[:0], dead), Heard: m.heardList(h.Heard[:0]),
 	}
 	return h

@@ -146,6 +146,9 @@ func (m *Machine) lackAs(p *peer) {
 	m.tellOwed()
 }
 
+// lacksFirstHand is what the others are told. What a donor lacked is not: each restart would hand it on, with a day of its own, for ever.
+func (m *Machine) lacksFirstHand() bool { return !m.owed.since.IsZero() && !m.owed.asDonor }
+
 // lacksStill reports whether who gave this node its sessions has not said that it has all by now. Who is gone cannot.
 func (m *Machine) lacksStill(ref record.Ref) bool {
 	p := m.members.byRef[ref]

@@ -66,28 +66,6 @@ func (d *doubt) lookAgain(now time.Time) {
 	*d = doubt{ended: now, again: now.Add(doubtAgainMin << (looks - 1)), looks: looks, nonce: d.nonce}
 }
 
-// trip is how long answers of a peer to probes take on the way.
-type trip struct {
-	nonce uint64
-	asked time.Time // zero: no answer is to come
-	time  time.Duration
-}
-
-// note takes in an answer. A fast one tells what the way takes, a slow one may tell of a busy node as well: a longer way is believed
-// little by little.
-func (t *trip) note(now time.Time, nonce uint64) {
-	if t.asked.IsZero() || t.nonce != nonce {
-		return
-	}
-	took := min(now.Sub(t.asked), tripMax)
-	t.asked = time.Time{}
-	if t.time == 0 || took < t.time {
-		t.time = took
-		return
-	}
-	t.time += (took - t.time) / 4
-}
-
 // watchSoon has the watch list made anew, after a while where members come one after another.
 func (m *Machine) watchSoon(wait time.Duration) {
 	if at := m.now.Add(wait); m.watches.at.IsZero() || at.Before(m.watches.at) {
