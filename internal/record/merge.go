@@ -10,6 +10,7 @@ import (
 type Merged struct {
 	Changed    bool // dst is not what it was
 	Incomplete bool // a birth unknown here came without one of its registers, as in a touch: in must not count as applied
+	Crowded    int  // births not kept, since MaxBirths of their kind are later
 }
 
 // Merge joins in into dst under the floor of the key's database. It is commutative, associative and idempotent, so
@@ -17,18 +18,16 @@ type Merged struct {
 func (o *Origins) Merge(dst *State, in *State, floor hlc.Stamp) Merged {
 	var m Merged
 	m.Changed = dst.Tomb.merge(in.Tomb)
+	n := len(dst.Births)
+	dst.Births = slices.DeleteFunc(dst.Births, func(b Birth) bool { return Kills(dst.Tomb, floor, &b) })
+	m.Changed = m.Changed || len(dst.Births) != n
 	for i := range in.Births {
 		b := &in.Births[i]
 		if Kills(dst.Tomb, floor, b) {
 			continue
 		}
-		changed, missing := o.mergeBirth(dst, b)
-		m.Changed = m.Changed || changed
-		m.Incomplete = m.Incomplete || missing
+		o.mergeBirth(dst, b, &m)
 	}
-	n := len(dst.Births)
-	dst.Births = slices.DeleteFunc(dst.Births, func(b Birth) bool { return Kills(dst.Tomb, floor, &b) })
-	m.Changed = m.Changed || len(dst.Births) != n
 	return m
 }
 
@@ -44,22 +43,24 @@ func (t *Tombstone) merge(in Tombstone) bool {
 	return *t != was
 }
 
-func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
+func (o *Origins) mergeBirth(dst *State, in *Birth, m *Merged) {
 	for i := range dst.Births {
 		if dst.Births[i].ID == in.ID {
 			weak := dst.Births[i].Weak
-			changed = o.joinBirth(&dst.Births[i], in)
+			m.Changed = o.joinBirth(&dst.Births[i], in) || m.Changed
 			if weak && !dst.Births[i].Weak {
-				dropLowest(dst, false)
+				m.Crowded += dropLowest(dst, false)
 			}
-			return changed, false
+			return
 		}
 	}
 	if o.crowdedOut(dst, in) {
-		return false, false
+		m.Crowded++
+		return
 	}
 	if in.Value.IsZero() || in.Deadline.IsZero() {
-		return false, true
+		m.Incomplete = true
+		return
 	}
 	at, _ := slices.BinarySearchFunc(dst.Births, in, func(b Birth, in *Birth) int {
 		if o.Later(b.ID, in.ID) {
@@ -68,8 +69,8 @@ func (o *Origins) mergeBirth(dst *State, in *Birth) (changed, missing bool) {
 		return 1
 	})
 	dst.Births = slices.Insert(dst.Births, at, *in)
-	dropLowest(dst, in.Weak)
-	return true, false
+	m.Crowded += dropLowest(dst, in.Weak)
+	m.Changed = true
 }
 
 // joinBirth merges each register by itself, so that a touch never fights a write.
@@ -105,8 +106,9 @@ func (o *Origins) crowdedOut(dst *State, in *Birth) bool {
 	return above >= MaxBirths
 }
 
-func dropLowest(dst *State, weak bool) {
-	kept := 0
+// dropLowest keeps the latest MaxBirths of a kind, and says how many went.
+func dropLowest(dst *State, weak bool) (dropped int) {
+	n, kept := len(dst.Births), 0
 	dst.Births = slices.DeleteFunc(dst.Births, func(b Birth) bool {
 		if b.Weak != weak {
 			return false
@@ -114,4 +116,5 @@ func dropLowest(dst *State, weak bool) {
 		kept++
 		return kept > MaxBirths
 	})
+	return n - len(dst.Births)
 }

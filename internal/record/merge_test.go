@@ -67,6 +67,31 @@ func TestMergedStatesKeepTheirOrderAndLimits(t *testing.T) {
 	})
 }
 
+func TestMergeCountsWhatIsCrowdedOut(t *testing.T) {
+	o := threeOrigins()
+	born := func(at, n uint64) (s State) {
+		for ; n > 0; at, n = at+1, n-1 {
+			v := Version{hlc.Stamp(at), 1}
+			s.Births = append([]Birth{{ID: v, Value: testValue(v), Deadline: testDeadline(v)}}, s.Births...)
+		}
+		return s
+	}
+	s := born(1, MaxBirths)
+	later := born(MaxBirths+1, 2)
+	if m := o.Merge(&s, &later, 0); m.Crowded != 2 || len(s.Births) != MaxBirths {
+		t.Fatalf("%d of %d births are counted as crowded out, %d kept", m.Crowded, MaxBirths+2, len(s.Births))
+	}
+	early := born(1, 1)
+	if m := o.Merge(&s, &early, 0); m.Crowded != 1 || m.Changed {
+		t.Fatalf("one that is not even taken: %+v", m)
+	}
+	last := born(2*MaxBirths, 1)
+	last.Tomb = Tombstone{At: 4, Until: 100}
+	if m := o.Merge(&s, &last, 0); m.Crowded != 0 || len(s.Births) != MaxBirths-1 {
+		t.Fatalf("what a tombstone ends is counted as crowded out: %+v, %d kept", m, len(s.Births))
+	}
+}
+
 func TestMergeReportsChangesExactly(t *testing.T) {
 	o := threeOrigins()
 	rapid.Check(t, func(t *rapid.T) {

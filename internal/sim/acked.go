@@ -96,7 +96,7 @@ func (n *Node) includes(k record.Key, state *record.State) bool {
 }
 
 func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) bool {
-	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.lateMillis() || crowded(mine) ||
+	if record.Kills(mine.Tomb, n.floorSeen(k.DB), b) || b.Latest <= n.lateMillis() || crowded(mine) || n.world.ledger.of(k).crowded[b.ID] ||
 		n.world.ledger.of(k).collected(b.ID.At, n.lateMillis()) || n.world.flushed(k, b.ID.At) ||
 		n.world.ledger.of(k).expired[b.ID] && b.ID.At.Millis()+n.table.Keep().Milliseconds() <= n.lateMillis() {
 		return true

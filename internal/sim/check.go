@@ -19,6 +19,7 @@ type watcher struct {
 	state record.State // scratch
 
 	donated [record.Databases]hlc.Stamp // floors of this life's donors
+	crowded uint64                      // births crowded out by others of their key, at the last look
 }
 
 // seen is the most that a node was seen to know of a key.
@@ -84,6 +85,7 @@ func (n *Node) check() {
 	for _, k := range w.ledger.keys {
 		n.checkKey(k)
 	}
+	n.watch.crowded = n.table.Stats().Crowded
 }
 
 // checkKey holds what the node has of a key against what it had and what was ever done.
@@ -198,7 +200,7 @@ func (n *Node) floorSeen(db uint8) hlc.Stamp {
 	return 0
 }
 
-// checkForgotten: a birth goes for one of four reasons only; or since it went elsewhere, for one of them, so long ago that no
+// checkForgotten: a birth goes for one of five reasons only; or since it went elsewhere, for one of them, so long ago that no
 // tombstone tells of it.
 func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 	if len(was.births) == len(s.Births) {
@@ -214,6 +216,9 @@ func (n *Node) checkForgotten(k record.Key, s *record.State, was *seen) {
 		switch {
 		case had.latest+2*maxSkew.Milliseconds() <= now:
 			h.expired[n.global(id)] = true
+			delete(was.births, id)
+		case n.crowdedOut(h, id):
+			h.crowded[n.global(id)] = true
 			delete(was.births, id)
 		case id.At <= max(was.tomb, was.hold, floor), crowded(s), h.collected(id.At, now), n.expiredElsewhere(h, id),
 			n.flushedElsewhere(k, id):
@@ -258,6 +263,22 @@ func holdsBirth(s *record.State, id record.Version) bool {
 }
 
 func crowded(s *record.State) bool { return len(s.Births) >= record.MaxBirths }
+
+// crowdedOut reports whether births were crowded out here since the last look, and id had as many later ones of its kind beside it as that takes. Those may
+// have gone since.
+func (n *Node) crowdedOut(h *history, id record.Version) bool {
+	if n.table.Stats().Crowded == n.watch.crowded {
+		return false
+	}
+	id = n.global(id)
+	later := 0
+	for other, fact := range h.births {
+		if fact.weak == h.births[id].weak && n.world.origins.Later(other, id) {
+			later++
+		}
+	}
+	return later >= record.MaxBirths
+}
 
 // checkVisible is promise 5: nothing is hidden before what was promised, by the node's own clock as well, however far a
 // fast peer has moved the cluster's time; nor shown long after.

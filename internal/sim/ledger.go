@@ -22,6 +22,7 @@ type history struct {
 	deadlines map[record.Version]record.Deadline
 	tombs     []record.Tombstone      // every one that a destroy made
 	expired   map[record.Version]bool // births that a node forgot at their end
+	crowded   map[record.Version]bool // births that a node dropped, since there were enough later ones
 	astray    map[record.Version]bool // births whose end was not told to all in time, in a forgetful run
 }
 
@@ -59,6 +60,7 @@ func (l *ledger) of(k record.Key) *history {
 			values:    make(map[writeID]uint64),
 			deadlines: make(map[record.Version]record.Deadline),
 			expired:   make(map[record.Version]bool),
+			crowded:   make(map[record.Version]bool),
 			astray:    make(map[record.Version]bool),
 		}
 		l.known[k] = h

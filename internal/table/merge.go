@@ -78,6 +78,7 @@ func (o *op) merge(in *record.State) Outcome {
 	}
 	unborn := len(o.e.state.Births) == 0
 	m := o.t.cfg.Origins.Merge(&o.e.state, in, o.floor)
+	o.t.counts.crowded.Add(uint64(m.Crowded))
 	if m.Changed {
 		o.recall()
 		o.collect(o.t.finished(o.at))

@@ -214,7 +214,8 @@ func (o *op) bear(b *record.Birth) {
 		s.Births = append(s.Births, *b)
 		return
 	}
-	o.t.cfg.Origins.Merge(&o.e.state, &record.State{Births: []record.Birth{*b}}, o.floor)
+	m := o.t.cfg.Origins.Merge(&o.e.state, &record.State{Births: []record.Birth{*b}}, o.floor)
+	o.t.counts.crowded.Add(uint64(m.Crowded))
 }
 
 func newValue(v record.Version, typ uint8, owner string, data []byte) record.Value {
