@@ -204,6 +204,7 @@ func (m *Machine) markHeard(p *peer) {
 	p.probes = 0
 	m.setState(p, p.said)
 	if returned { // its connection ended and it did not answer: this may have waited in a socket
+		p.trip.proveLonger(m.now)
 		m.doubtPeer(p, true)
 	}
 	m.scheduleGreet(p)

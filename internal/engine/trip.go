@@ -23,3 +23,11 @@ func (t *trip) note(now time.Time, nonce uint64) {
 	}
 	t.time += (took - t.time) / 4
 }
+
+// proveLonger takes in that a peer is heard that was taken for dead, because no answer had come since it was asked: the way may take as long. Where answers
+// are lost each such mistake so makes the next less likely, by twice the time.
+func (t *trip) proveLonger(now time.Time) {
+	if !t.asked.IsZero() {
+		t.time = max(t.time, min(now.Sub(t.asked), tripMax))
+	}
+}

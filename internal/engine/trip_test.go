@@ -56,6 +56,29 @@ func TestWhoseAnswersHaveALongWayIsNotTakenForDeadAgainAndAgain(t *testing.T) {
 	}
 }
 
+// Where the way is long and answers are lost besides, no answer tells how long it is; but that a peer is heard again does.
+func TestWhoIsHeardAgainAfterAVerdictHasMoreTimeForTheNext(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(5 * time.Second)
+	run := distant(b, 20*time.Millisecond)
+	run(3 * time.Second)
+	slow := b.drop
+	b.drop = func(from, to int, typ wire.Type, f Frame) bool {
+		return typ == wire.TypeProbeAck || slow(from, to, typ, f)
+	}
+	m := b.nodes[0].m
+	for range 10 { // refuted by what it says to all
+		m.Step(b.now, WatchBroken{Origin: b.nodes[1].origin})
+		run(100 * time.Millisecond)
+	}
+	if got := m.Counters().DoubtsProven; got == 0 || got > 3 {
+		t.Errorf("taken for dead %d times in a second", got)
+	}
+	if state := b.member(0, 1).State; state != wire.Synced {
+		t.Errorf("it is %v in the end", state)
+	}
+}
+
 // A moment in which a peer is busy does not make its death slow to see for long.
 func TestASlowAnswerIsBelievedLittleByLittle(t *testing.T) {
 	var w trip
