@@ -61,10 +61,13 @@ func (m *Machine) outdated(o record.Origin) bool {
 }
 
 // lately reports whether the sender's clock may have shown t within the last moments: what it shows may be ahead of its own wall clock
-// by the limit, and that of ours by as much.
+// by the limit, and that of ours, or of somebody who has proved itself, by as much. Whose own clock is far off would take all others for recordings.
 func (m *Machine) lately(t hlc.Stamp) bool {
 	off := time.Duration(t.Millis()-m.wall()) * time.Millisecond
-	return off.Abs() <= 2*m.cfg.MaxSkew
+	return off.Abs() <= 2*m.cfg.MaxSkew || slices.ContainsFunc(m.members.list, func(p *peer) bool {
+		by, _ := p.offset.read(m.now)
+		return p.live() && p.offset.told && (off-by).Abs() <= 2*m.cfg.MaxSkew
+	})
 }
 
 // sightingOf is that of o, begun anew for a later run of its node; nil for an earlier one.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -151,6 +152,28 @@ func TestRecordingsKeepNobodyFromStarting(t *testing.T) {
 		if n.m.State() != wire.Synced {
 			t.Errorf("%s recordings, played again and again: %v", name, n.m.State())
 		}
+	}
+}
+
+// Beside one that has proved itself the others are no recordings, however far this node's own clock is off.
+func TestWhoseClockIsFarOffBelievesItsPeersClocksOfWhoElseIsThere(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	m := b.nodes[0].m
+	theirs := hlc.At(b.now.Add(time.Hour).UnixMilli())
+	if m.lately(theirs) {
+		t.Fatal("a frame of an hour ahead counts, and nobody's clock is there")
+	}
+	for range offsetSamples {
+		m.members.list[0].offset.note(b.now, time.Hour-3*time.Second)
+	}
+	if !m.lately(theirs) || m.lately(hlc.At(b.now.Add(-time.Hour).UnixMilli())) || m.lately(hlc.At(b.now.Add(2*time.Hour).UnixMilli())) {
+		t.Error("not as the peer's clock says")
+	}
+	b.drop = func(int, int, wire.Type, Frame) bool { return true }
+	b.run(10 * time.Second)
+	if m.lately(hlc.At(b.now.Add(time.Hour).UnixMilli())) {
+		t.Error("the clock of one that is gone counts")
 	}
 }
 

@@ -37,7 +37,7 @@ var mutants = []mutant{
 	{"weak births outlive the hold", "record/record.go",
 		"b.ID.At <= floor || b.Weak && b.ID.At <= t.Hold", "b.ID.At <= floor"},
 	{"a touch covers its dot without its birth", "record/merge.go",
-		"|| in.Deadline.IsZero() {\n\t\treturn false, true\n", "|| in.Deadline.IsZero() {\n\t\treturn false, false\n"},
+		"|| in.Deadline.IsZero() {\n\t\tm.Incomplete = true\n", "|| in.Deadline.IsZero() {\n"},
 	{"the earlier value wins", "record/merge.go",
 		"if o.Later(in.Value.Version, b.Value.Version) ||", "if o.Later(b.Value.Version, in.Value.Version) ||"},
 	{"repair with the wrong key", "engine/repair.go",
