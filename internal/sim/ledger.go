@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -86,7 +88,7 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 			h.deadlines[n.global(b.Deadline.Version)] = b.Deadline
 		}
 	}
-	if s.Tomb.At != 0 && !h.hasTomb(s.Tomb.At) {
+	if s.Tomb.At != 0 && !slices.Contains(h.tombs, s.Tomb) { // two that are made at once may have one stamp, and each its own end
 		h.tombs = append(h.tombs, s.Tomb)
 		n.world.watchTomb(k, s.Tomb)
 	}
