@@ -27,6 +27,9 @@ func (e *elder) Over(b *record.Birth) bool {
 	return m.isStrange(e.p) || e.t <= e.p.metAt || m.lacksClaim(e.p)
 }
 
+// Gone is of transfers only: what a frame lacks says nothing.
+func (e *elder) Gone(*record.Birth) bool { return false }
+
 // claims reports whether a transfer under way will cover b's creating dot.
 func (m *Machine) claims(b *record.Birth) bool {
 	f := m.join.fetch

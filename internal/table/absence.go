@@ -11,11 +11,13 @@ import (
 // Who covers what is for the engine to say; here it is carried out under the key's lock. A birth younger than a tombstone's keep
 // cannot have met one that is collected, so it is never asked about.
 
-// Past tells what its caller knows about a birth that arrives from a certain sender and is not here. It is called with the lock of
-// the key's bucket held: it must not use the table.
+// Past tells what its caller knows about births that a certain sender has, and that are not here, or the other way round. It is called with
+// the lock of the key's bucket held: it must not use the table.
 type Past interface {
 	// Over reports whether the birth ended here, by a destroy that its sender may not have heard of.
 	Over(b *record.Birth) bool
+	// Gone reports whether a birth that is here, and that the sender lacks, ended there. It is asked once, and what it says is done.
+	Gone(b *record.Birth) bool
 }
 
 // keep is how long a tombstone is kept, but for skew and pad; 0 stands for 24 h.
@@ -57,6 +59,27 @@ func (o *op) withoutPastFrom(in *record.State, i int, past Past) record.State {
 		return o.t.old(&b, o.at) && o.lacks(&b) && past.Over(&b)
 	})
 	return rest
+}
+
+// withoutGone drops the births that are not in in and ended where it comes from. That comes first: one that overrides a birth of in would have it forgotten as
+// past, and then go itself.
+func (o *op) withoutGone(in *record.State, past Past) {
+	if past == nil || o.e == nil {
+		return
+	}
+	n := len(o.e.state.Births)
+	o.e.state.Births = slices.DeleteFunc(o.e.state.Births, func(b record.Birth) bool {
+		return o.t.old(&b, o.at) && in.Find(b.ID) == nil && past.Gone(&b)
+	})
+	gone := n - len(o.e.state.Births)
+	if gone == 0 {
+		return
+	}
+	o.t.counts.absent.Add(uint64(gone))
+	o.keepTouch()
+	if o.settle(); o.e != nil {
+		o.was = o.seen()
+	}
 }
 
 func (o *op) lacks(b *record.Birth) bool { return o.e == nil || o.e.state.Find(b.ID) == nil }

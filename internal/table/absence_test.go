@@ -11,6 +11,13 @@ import (
 type pastOf bool
 
 func (p pastOf) Over(*record.Birth) bool { return bool(p) }
+func (p pastOf) Gone(*record.Birth) bool { return false }
+
+// goneAt is a Past of a sender at which all that it lacks has ended.
+type goneAt struct{}
+
+func (goneAt) Over(*record.Birth) bool { return false }
+func (goneAt) Gone(*record.Birth) bool { return true }
 
 func keepHour(cfg *Config) { cfg.Keep = time.Hour }
 
@@ -75,6 +82,35 @@ func TestDropAbsentEndsOldBirthsBetweenTwoCursors(t *testing.T) {
 	<-w.C() // of new
 	if e := <-w.C(); e.Kind != Destroyed || e.Key != key("old") {
 		t.Errorf("watchers are told %v of %q", e.Kind, e.Key.Name)
+	}
+}
+
+// What ended at the sender goes before what it sends is merged: it would override that, which is past by then but for a deadline that is none.
+func TestABirthThatEndedAtTheSenderForgetsNothingOfTheSenders(t *testing.T) {
+	donor, n := newNode(t, 1, keepHour), newNode(t, 2, keepHour)
+	n.put("s", "ended at the donor", explicit)
+	donor.now += second
+	donor.put("s", "made anew there", explicit)
+	n.now += hour / 2
+	n.put("s", "ended, and written once more", n.dueIn(10*hour))
+	w := n.Watch(8)
+	defer w.Close()
+	n.now += 2 * hour
+	sent := donor.stateOf("s")
+	if got := n.MergeFrom(n.now, key("s"), sent, goneAt{}); got != Applied || n.Stats().Absent != 1 {
+		t.Errorf("%v, %d births ended", got, n.Stats().Absent)
+	}
+	n.want("s", "made anew there")
+	if e := <-w.C(); e.Kind != Destroyed {
+		t.Errorf("watchers are told %v first", e.Kind)
+	}
+	if n.MergeFrom(n.now, key("s"), sent, goneAt{}); n.Stats().Absent != 1 {
+		t.Error("what the sender has is gone there")
+	}
+	n.now += hour
+	n.put("young", "x", explicit)
+	if n.MergeFrom(n.now, key("young"), &record.State{Tomb: record.Tombstone{At: 1, Until: n.now + hour}}, goneAt{}); n.Stats().Absent != 1 {
+		t.Error("a birth that is not old went")
 	}
 }
 

@@ -26,7 +26,8 @@ func (t *Table) Merge(now int64, k record.Key, in *record.State) Outcome {
 	return t.MergeFrom(now, k, in, nil)
 }
 
-// MergeFrom is Merge of what a certain sender says, who may not have heard of what ended here; see Past.
+// MergeFrom is Merge of what a certain sender says, who may not have heard of what ended here, and may know of
+// ends that this node has not heard of; see Past.
 func (t *Table) MergeFrom(now int64, k record.Key, in *record.State, past Past) Outcome {
 	if !k.Valid() {
 		t.counts.invalid.Add(1)
@@ -39,6 +40,7 @@ func (t *Table) MergeFrom(now int64, k record.Key, in *record.State, past Past) 
 	var o op
 	o.remote = true
 	o.begin(t, now, k)
+	o.withoutGone(in, past)
 	in, over := o.withoutPast(in, past)
 	outcome := o.merge(in)
 	o.end()

@@ -8,16 +8,13 @@ import (
 )
 
 // Absence judges, in a transfer after a long separation, what is at one end and not at the other.
-type Absence interface {
-	table.Past
-	// Gone reports whether a birth that is here, and that the donor did not send, ended there.
-	Gone(b *record.Birth) bool
-}
+type Absence = table.Past
 
 // judge remembers what the donor sent since the cursor moved last, at most what it reads from its table at a time. It is
 // seldom asked, so it notes in plain rows, and looks things up only when it is.
 type judge struct {
 	absence Absence // nil: absence says nothing
+	merged  int     // births that went as records were merged, since the cursor moved
 	names   []byte  // of what was sent, one behind the other
 	births  []sentBirth
 	sent    map[record.Key][]record.Version // the same; nil until something is looked up
@@ -38,7 +35,19 @@ func (j *judge) past() table.Past {
 	if j.absence == nil {
 		return nil
 	}
-	return j.absence
+	return j
+}
+
+// Over is as the Absence says.
+func (j *judge) Over(b *record.Birth) bool { return j.absence.Over(b) }
+
+// Gone counts what goes as the donor's record of its key is merged.
+func (j *judge) Gone(b *record.Birth) bool {
+	gone := j.absence.Gone(b)
+	if gone {
+		j.merged++
+	}
+	return gone
 }
 
 // note remembers what came.
@@ -71,9 +80,9 @@ func (j *judge) close(t *table.Table, now int64, from, to uint64) (dropped int) 
 	if j.absence == nil || from == to {
 		return 0
 	}
-	dropped = t.DropAbsent(now, from, to, func(key record.Key, b *record.Birth) bool {
+	dropped = j.merged + t.DropAbsent(now, from, to, func(key record.Key, b *record.Birth) bool {
 		return !j.came(key, b.ID) && j.absence.Gone(b)
 	})
-	j.names, j.births, j.sent = j.names[:0], j.births[:0], nil
+	j.names, j.births, j.sent, j.merged = j.names[:0], j.births[:0], nil, 0
 	return dropped
 }
