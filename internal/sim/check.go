@@ -18,6 +18,7 @@ type watcher struct {
 	keys  map[record.Key]*seen
 	state record.State // scratch
 
+	wentBy  int64                       // the latest time that the node was seen to go by
 	donated [record.Databases]hlc.Stamp // floors of this life's donors
 	crowded uint64                      // births crowded out by others of their key, at the last look
 }
@@ -69,6 +70,7 @@ func (n *Node) check() {
 		return
 	}
 	n.noteOwn()
+	n.watch.wentBy = max(n.watch.wentBy, n.clusterMillis())
 	c := n.machine.Counters()
 	if c.SealRefused > 0 {
 		w.fail("frames", "node %d could not seal a frame of its own", n.id)

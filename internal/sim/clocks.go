@@ -119,9 +119,9 @@ func (n *Node) forgetMillis() int64 {
 }
 
 // lateMillis is the time up to which nothing need be held any more. Where this node may go by a clock that is behind, the others may have
-// forgotten by theirs.
+// forgotten by theirs; and what datagrams say that were under way for a minute and more may set it back behind what it forgot before.
 func (n *Node) lateMillis() int64 {
-	late, far := n.clusterMillis(), false
+	late, far := max(n.clusterMillis(), min(n.watch.wentBy, n.world.trueMillis())), false
 	for _, m := range n.world.ours() {
 		far = far || m.strange()
 	}
