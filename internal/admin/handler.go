@@ -88,8 +88,8 @@ type Readiness struct {
 	Ready  bool   `json:"ready"`
 	State  string `json:"state"`
 	Reason string `json:"reason"` // why not ready
-	// Degraded says why writes are not confirmed by as many peers as --ack asks, now or within the last ten seconds; empty when they are. It
-	// does not make a node unready.
+	// Degraded says why writes are not confirmed by as many peers as --ack asks, now or within the last ten seconds, and that sessions are
+	// missing which a donor took with it; empty when neither is so. It does not make a node unready.
 	Degraded string `json:"degraded"`
 	// DegradedAcks counts the writes that returned before as many peers as --ack asks had confirmed them, since the start of the node: it stays when
 	// Degraded is empty again. DegradedAcks1m are those of the last minute.
@@ -103,7 +103,7 @@ type Readiness struct {
 
 func writeReadiness(w http.ResponseWriter, r *Reading) {
 	d := Readiness{State: stateText(r.State), Reason: r.unready(), DegradedAcks: r.Counts.Engine.AckTimeouts, DegradedAcks1m: r.Acks.Minute.Unconfirmed,
-		Degraded: r.degraded(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions, Findings: r.findingTexts()}
+		Degraded: r.impaired(), Peers: r.syncedPeers(), Sessions: r.Counts.Table.Sessions, Findings: r.findingTexts()}
 	code := http.StatusOK
 	if d.Ready = d.Reason == ""; !d.Ready {
 		code = http.StatusServiceUnavailable

@@ -75,6 +75,28 @@ func TestReadinessFollowsTheNode(t *testing.T) {
 	}
 }
 
+func TestAnIncompleteNodeIsDegradedAndReady(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Reading)
+		want   string
+	}{
+		{"its acknowledgements are well", func(*Reading) {}, "sessions are missing here for 1 min"},
+		{"nor are its writes confirmed", func(r *Reading) { r.Acks.Listening = 0 }, "0 of 2 peers answer; sessions are missing here for 1 min"},
+	} {
+		r := healthy()
+		r.Lost = engine.Incomplete{Since: noon.Add(-90 * time.Second), Changes: 3, Donor: engine.Member{Name: "web-9"}}
+		test.change(r)
+		var got Readiness
+		if err := json.Unmarshal([]byte(body(t, ask(t, r, "GET", "/readyz", "localhost"))), &got); err != nil {
+			t.Fatal(err)
+		}
+		if !got.Ready || got.Degraded != test.want {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+	}
+}
+
 // "degraded state in status, /readyz detail and metrics"
 func TestDegradedAcknowledgementsAreNamedAndDoNotMakeANodeUnready(t *testing.T) {
 	for _, test := range []struct {
