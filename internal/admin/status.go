@@ -78,6 +78,8 @@ type Member struct {
 	Answers bool `json:"answers"`
 	// Unheard tells that nothing of this node arrives there, though it is heard here.
 	Unheard bool `json:"unheard"`
+	// ViaOthers tells the opposite: nothing of it arrives here, though it lives, as others tell.
+	ViaOthers bool `json:"via_others"`
 	// ShutIn tells that nothing by unicast arrives from it, though its multicast does, ShutOut the same the other way round.
 	ShutIn  bool `json:"shut_in"`
 	ShutOut bool `json:"shut_out"`
@@ -211,7 +213,8 @@ func (r *Reading) member(m *engine.Member) Member {
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
 		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Incomplete: m.Incomplete, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
 		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf, Unheard: m.Unheard,
-		ShutIn: m.ShutIn, ShutOut: m.ShutOut,
+		ViaOthers: m.ViaOthers,
+		ShutIn:    m.ShutIn, ShutOut: m.ShutOut,
 	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)

@@ -42,6 +42,8 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"which says why where it is not ready", func(r *Reading) {
 			r.Members[0].Lacking, r.Full.Lacks = true, noon.Add(-time.Second)
 		}, "2 of 3 members synced, 18,204 sessions, no loss; not ready: memory is full: sessions of other nodes found no room here."},
+		{"a member is known by others only", func(r *Reading) { r.Members[1].ViaOthers = true },
+			"3 of 3 members synced, 18,204 sessions, no loss; nothing of web-2 arrives at web-1."},
 		{"a member that left is not missing", func(r *Reading) { r.Members[2].State, r.Members[2].Left = wire.Dead, true },
 			"2 of 2 members synced, 18,204 sessions, no loss."},
 		{"full", func(r *Reading) { r.Counts.Table.Bytes = 5 << 30 },

@@ -48,6 +48,9 @@ func (s *Status) verdict() string {
 	if deaf := s.deaf(); len(deaf) > 0 {
 		text += "; nothing of " + s.Node + " arrives at " + enumerate(deaf)
 	}
+	if silent := s.viaOthers(); len(silent) > 0 {
+		text += "; nothing of " + enumerate(silent) + " arrives at " + s.Node
+	}
 	if a := &s.Acks; a.Unconfirmed10s > 0 {
 		text += fmt.Sprintf("; %s of %s in the last ten seconds unconfirmed", Thousands(a.Unconfirmed10s), Count(a.Waited10s, "write"))
 	}
@@ -88,6 +91,16 @@ func (s *Status) shut() (names []string) {
 func (s *Status) deaf() (names []string) {
 	for i := range s.Members {
 		if m := &s.Members[i]; m.live() && m.Unheard {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// viaOthers names the members of which nothing arrives at this node, though others hear them.
+func (s *Status) viaOthers() (names []string) {
+	for i := range s.Members {
+		if m := &s.Members[i]; m.live() && m.ViaOthers {
 			names = append(names, m.Name)
 		}
 	}
