@@ -156,6 +156,9 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if code := a.stop(syscall.SIGTERM); code != -1 {
 		t.Errorf("a ended with code %d, and not by the signal", code)
 	}
+	if log := a.log.String(); !strings.Contains(log, "ending at once, by a second signal: ") || !strings.Contains(log, "lost") {
+		t.Errorf("a does not say what it takes along:\n%s", log)
+	}
 }
 
 func TestGarbageMovesCountersAndNothingElse(t *testing.T) {

@@ -31,6 +31,10 @@ type Host struct {
 	TempDir string
 	// UID is the user's number, -1 where the system has none.
 	UID int
+	// Program is how this program was called, argv[0].
+	Program string
+	// AtOnce is told what to say before an end without a goodbye; nil: nobody asks.
+	AtOnce func(say func())
 }
 
 // ThisHost is the machine and the process we run in.
@@ -39,6 +43,7 @@ func ThisHost() Host {
 		Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
 		ReadFile: readBounded, Hostname: os.Hostname, UserConfigDir: os.UserConfigDir,
 		SystemKey: keyfile.SystemPath, IsDir: isDir, TempDir: os.TempDir(), UID: os.Getuid(),
+		Program: os.Args[0],
 	}
 }
 

@@ -58,6 +58,9 @@ func serve(ctx context.Context, cli *CLI, host Host) error {
 		}
 		return err
 	}
+	if host.AtOnce != nil {
+		host.AtOnce(d.lastWord)
+	}
 	return d.run(ctx)
 }
 
