@@ -349,7 +349,7 @@ func TestStartPageTellsHowToGoOn(t *testing.T) {
 	log := w.cluster("a")[0].log.String()
 	for _, want := range []string{
 		"Node       a (", "127.0.0.1 on lo: the interface is configured", "(made just now)", "Redis      127.0.0.1:", "Admin      http://127.0.0.1:40",
-		"run/sessioncast/a.sock", "scp -p ", "sessioncast serve --group=239.255.", "nft add rule inet filter input iifname \"lo\" ip daddr 239.255.",
+		"run/sessioncast/a.sock", "No other host can join over loopback. Start a second node on this one:\n", " serve --name=a-2 --resp=127.0.0.1:6380 --group=239.255.", " --interface=lo\n", "nft add rule inet filter input iifname \"lo\" ip daddr 239.255.",
 		"udp dport", "tcp dport", "iptables -A INPUT",
 	} {
 		if !strings.Contains(log, want) {

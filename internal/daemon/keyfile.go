@@ -39,35 +39,6 @@ func newKeyFile(path string, out io.Writer) error {
 	}
 	found := FoundKey{keyfile.Found{Path: abs}}
 	_, err = fmt.Fprintf(out, "%s: a new cluster key, readable by its owner only\nHere:        sessioncast serve --key-file %s\nSecond host: %s\n",
-		path, keyfile.Quote(abs), found.SecondHost(&Options{KeyFile: abs}, nil))
+		path, keyfile.Quote(abs), found.SecondHost(&Options{KeyFile: abs}, nil, Host{}))
 	return err
-}
-
-// SecondHost is the line that copies the key file to a second host and starts a node there that finds this one. It
-// repeats the options that all nodes of a cluster must share. The key itself never stands in it.
-func (k FoundKey) SecondHost(o *Options, origins map[string]Origin) string {
-	serve := "sessioncast serve"
-	for _, name := range []string{"use", "group", "port", "cluster", "mode", "peers", "insecure"} {
-		f, _ := fieldNamed(name)
-		if _, set := origins[name]; set {
-			for _, text := range f.texts(o) {
-				serve += " --" + name + "=" + keyfile.Quote(text)
-			}
-		}
-	}
-	switch {
-	case k.Path == "" && o.Insecure:
-		return "ssh -t HOST " + serve
-	case k.Path == "":
-		return "set " + k.From + " there as here, then: ssh -t HOST " + serve
-	}
-	there := k.Home
-	if there == "" {
-		there = k.Path
-		if k.Path != keyfile.SystemPath {
-			serve += " --key-file=" + keyfile.Quote(there)
-		}
-	}
-	return fmt.Sprintf("ssh HOST mkdir -p -m 700 %s && scp -p %s HOST:%s && ssh -t HOST %s",
-		keyfile.Quote(filepath.Dir(there)), keyfile.Quote(k.Path), keyfile.Quote(there), serve)
 }

@@ -194,8 +194,44 @@ func TestSecondHostLineCopiesTheFileAndRepeatsWhatTheClusterShares(t *testing.T)
 		if c.o.Insecure {
 			origins = map[string]Origin{"insecure": "--insecure"}
 		}
-		if got := c.key.SecondHost(c.o, origins); got != c.want {
+		if got := c.key.SecondHost(c.o, origins, Host{}); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+func TestSecondHostGetsTheProgramUnlessItIsInstalled(t *testing.T) {
+	k := FoundKey{keyfile.Found{From: "--insecure"}}
+	o, origins := &Options{Insecure: true}, map[string]Origin{"insecure": "--insecure"}
+	for program, want := range map[string]string{
+		"sessioncast":                "ssh -t HOST sessioncast serve --insecure=true",
+		"./sessioncast":              "scp ./sessioncast HOST: && ssh -t HOST ./sessioncast serve --insecure=true",
+		"bin/sessioncast":            "scp bin/sessioncast HOST: && ssh -t HOST ./sessioncast serve --insecure=true",
+		"/srv/my own/sessioncast":    "scp '/srv/my own/sessioncast' HOST: && ssh -t HOST ./sessioncast serve --insecure=true",
+		"/usr/local/bin/sessioncast": "ssh -t HOST /usr/local/bin/sessioncast serve --insecure=true",
+	} {
+		host := testHost([]string{"PATH=/usr/bin:/usr/local/bin"}, nil)
+		host.Program = program
+		if got := k.SecondHost(o, origins, host); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", program, got, want)
+		}
+	}
+}
+
+func TestSecondNodeOnThisHostHasANameAndPortOfItsOwnAndTheRestAlike(t *testing.T) {
+	host := testHost([]string{"SESSIONCAST_KEY_FILE=/srv/key"}, nil)
+	host.Program = "bin/sessioncast"
+	for line, want := range map[string]string{
+		"serve --name=a --interface=lo --port=5000": "bin/sessioncast serve --name=a-2 --resp=127.0.0.1:6380 --port=5000 --interface=lo --key-file=/srv/key",
+		"serve --name=a --resp=127.0.0.1:6380":      "bin/sessioncast serve --name=a-2 --resp=127.0.0.1:6381 --key-file=/srv/key",
+	} {
+		cli, err := Load(strings.Fields(line), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := FoundKey{keyfile.Found{Path: "/srv/key"}}
+		if got := k.SecondNode(&cli.Serve.Options, cli.Origins, host); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", line, got, want)
 		}
 	}
 }

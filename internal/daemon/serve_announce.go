@@ -22,7 +22,7 @@ type announcement struct {
 	key                          string
 	memory, session              Size
 	acks                         string
-	secondHost                   string
+	secondHost, secondNode       string // one of them
 	firewall, advice             []string
 }
 
@@ -33,7 +33,7 @@ func (d *daemon) announce(n *node.Node) {
 		d.log.Info("listening", "version", a.version, "node", a.node, "id", a.id, "interface", a.why, "group", a.group, "peers", a.peers,
 			"address", a.address, "cluster", a.cluster, "receive_buffer", a.got, "receive_buffer_asked", a.asked, "resp", a.clients,
 			"admin", a.api, "socket", a.socket, "key", a.key, "max_memory", int64(a.memory), "max_session", int64(a.session),
-			"acks", a.acks, "second_host", a.secondHost, "firewall", a.firewall, "advice", a.advice)
+			"acks", a.acks, "second_host", a.secondHost, "second_node", a.secondNode, "firewall", a.firewall, "advice", a.advice)
 	} else {
 		_, _ = io.WriteString(d.host.Stderr, a.page())
 	}
@@ -48,7 +48,12 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 		version: release(), node: string(o.Name), id: admin.ShortID(n.Self().Node),
 		why: d.resolved.Why, group: groupText(l), peers: peerText(o), address: l.Addr().String(), cluster: string(o.Cluster),
 		api: d.admin.Addr(), socket: d.host.AdminSockets(o.Name)[0], key: d.keyText(), memory: o.MaxMemory, session: o.MaxSession,
-		acks: ackText(o), secondHost: d.key.SecondHost(o, d.origins), firewall: l.FirewallLines(), advice: l.Advice(),
+		acks: ackText(o), firewall: l.FirewallLines(), advice: l.Advice(),
+	}
+	if d.resolved.Address.IsLoopback() {
+		a.secondNode = d.key.SecondNode(o, d.origins, d.host)
+	} else {
+		a.secondHost = d.key.SecondHost(o, d.origins, d.host)
 	}
 	a.asked, a.got = l.ReceiveBuffer()
 	if a.clients = []string{}; d.clients != nil {
@@ -124,7 +129,11 @@ func (a *announcement) page() string {
 	for _, advice := range a.advice {
 		b.WriteString("\nAdvice: " + advice + "\n")
 	}
-	b.WriteString("\nStart a second host:\n  " + a.secondHost + "\n")
+	if a.secondNode != "" {
+		b.WriteString("\nNo other host can join over loopback. Start a second node on this one:\n  " + a.secondNode + "\n")
+	} else {
+		b.WriteString("\nStart a second host:\n  " + a.secondHost + "\n")
+	}
 	nft, tables := a.firewallByTool()
 	b.WriteString("\nLet it through a firewall on this host (nft):\n  " + strings.Join(nft, "\n  ") + "\n")
 	b.WriteString("or (iptables):\n  " + strings.Join(tables, "\n  ") + "\n\n")
