@@ -66,6 +66,8 @@ type Member struct {
 	Loss      float64  `json:"loss"`
 	RTTMS     *float64 `json:"rtt_ms"`
 	SilenceMS int64    `json:"silence_ms"`
+	// FiguresAgeMS is how old its loss, sessions and bytes are where it is not heard, null where it is.
+	FiguresAgeMS *int64 `json:"figures_age_ms"`
 	// Lacking tells whether it lacks sessions for which it has no room.
 	Lacking bool `json:"lacking"`
 	// Incomplete tells whether it lacks sessions that a donor took with it as it joined.
@@ -216,6 +218,10 @@ func (r *Reading) member(m *engine.Member) Member {
 		ViaOthers: m.ViaOthers,
 		ShutIn:    m.ShutIn, ShutOut: m.ShutOut,
 	}
+	if !m.Self && (m.State == wire.Dead || m.State == wire.Suspect || m.ViaOthers) {
+		age := d.SilenceMS
+		d.FiguresAgeMS = &age
+	}
 	if m.RTT > 0 {
 		rtt := millis(m.RTT)
 		d.RTTMS = &rtt
@@ -245,7 +251,7 @@ func (r *Reading) counters(members []Member) Counters {
 		RefusedWrites: r.Counts.Table.Refused, HeldWrites: r.Counts.Table.Held,
 	}
 	for _, m := range members {
-		if m.live() {
+		if m.live() && m.FiguresAgeMS == nil {
 			c.Loss = max(c.Loss, m.Loss)
 		}
 	}

@@ -59,6 +59,34 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 	}
 }
 
+func TestFiguresOfWhoIsNotHeardHaveAnAge(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*engine.Member)
+		old    bool
+	}{
+		{"heard", func(*engine.Member) {}, false},
+		{"it does not hear us", func(m *engine.Member) { m.Unheard = true }, false},
+		{"dead", func(m *engine.Member) { m.State = wire.Dead }, true},
+		{"suspect", func(m *engine.Member) { m.State = wire.Suspect }, true},
+		{"known by others only", func(m *engine.Member) { m.ViaOthers = true }, true},
+	} {
+		r := healthy()
+		m := &r.Members[1]
+		m.Loss, m.Silence = 0.25, 40*time.Second
+		test.change(m)
+		s := r.Status()
+		for i := range s.Members {
+			if got := &s.Members[i]; got.Name == "web-2" && ((got.FiguresAgeMS != nil) != test.old || test.old && *got.FiguresAgeMS != 40_000) {
+				t.Errorf("%s: age %v", test.name, got.FiguresAgeMS)
+			}
+		}
+		if (s.Counters.Loss == 0) != test.old {
+			t.Errorf("%s: the loss of now is %v", test.name, s.Counters.Loss)
+		}
+	}
+}
+
 func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 	if got := healthy().Findings(); len(got) != 0 {
 		t.Errorf("a healthy cluster has findings: %v", got)

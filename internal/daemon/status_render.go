@@ -156,6 +156,8 @@ func memberCells(m *admin.Member) []string {
 		cells[3], cells[4], cells[5] = "-", "-", "-"
 	case m.State == "dead" || m.State == "left":
 		cells[3], cells[4], cells[5], cells[6], cells[7] = "-", "-", "-", "-", "-"
+	case m.FiguresAgeMS != nil: // what it said last may be long past
+		cells[5], cells[6], cells[7] = "-", "-", "-"
 	}
 	return cells
 }

@@ -83,6 +83,14 @@ func TestStatusReadsWellIn80Columns(t *testing.T) {
 	}
 }
 
+func TestFiguresOfWhoIsNotHeardAreNotShownAsFresh(t *testing.T) {
+	age := int64(40_000)
+	m := admin.Member{Name: "web-2", State: "synced", Loss: 0.25, Sessions: 1_204, Bytes: 4096, FiguresAgeMS: &age}
+	if cells := memberCells(&m); cells[5] != "-" || cells[6] != "-" || cells[7] != "-" {
+		t.Errorf("%q", cells)
+	}
+}
+
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
