@@ -172,6 +172,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	case m.ViaOthers:
 		add("deaf", "Nothing of %s arrives here, although others hear it: check the firewalls and cables between it and this node.", name)
 	case r.Mode == "unicast":
+	case m.Copied && r.apart(m): // aboutReach says so
 	case m.State == wire.Synced && !m.Multicast && m.Copied && r.known(m) > heardAfter:
 		add("copied", "This node does not hear %s's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at this node's firewall.", name)
 	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
@@ -208,12 +209,20 @@ func (r *Reading) aboutReach(m *engine.Member, name string) (key, text string) {
 	switch {
 	case r.Mode == "unicast":
 	case m.Unheard: // aboutHearing says so
+	case m.Copied && r.apart(m):
+		return "apart", "No multicast has passed between this node and " + name + " yet, in either direction: copies go by unicast both ways. That is right where it runs with --mode unicast, or behind a router; else compare --group and --port."
 	case m.Unreached:
 		return "copies", name + " does not hear this node's multicast, and is sent unicast copies: look for IGMP snooping without a querier on the switch between, and at the firewall there."
 	case m.State == wire.Synced && !m.HearsUs && !m.Copies && r.known(m) > heardAfter:
 		return "one-way", name + " does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between."
 	}
 	return "", ""
+}
+
+// apart reports whether no multicast passes between m and this node, and never has, as where m runs in mode unicast: then no switch and
+// no firewall is to blame.
+func (r *Reading) apart(m *engine.Member) bool {
+	return r.Roster != nil && !m.Multicast && !m.HearsUs && !r.Roster.Met(m.Origin)
 }
 
 // lookupFindings says which configured peers cannot be found.

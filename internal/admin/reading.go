@@ -59,6 +59,8 @@ type Reading struct {
 type Roster interface {
 	// Known is how long a member has been there.
 	Known(o record.Origin) time.Duration
+	// Met tells whether multicast has passed between a member and this node, in one direction at least, since it came.
+	Met(o record.Origin) bool
 }
 
 // Counts is what is compared with its own past.

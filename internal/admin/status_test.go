@@ -186,6 +186,28 @@ func TestOneWayMulticastIsNotSaidOfNewcomers(t *testing.T) {
 type newcomers struct{}
 
 func (newcomers) Known(record.Origin) time.Duration { return time.Millisecond }
+func (newcomers) Met(record.Origin) bool            { return true }
+
+// strangers have been there for long, and no multicast ever passed.
+type strangers struct{}
+
+func (strangers) Known(record.Origin) time.Duration { return time.Hour }
+func (strangers) Met(record.Origin) bool            { return false }
+
+func TestAPeerInModeUnicastIsNoFaultOfASwitch(t *testing.T) {
+	r := healthy()
+	m := &r.Members[1]
+	m.Multicast, m.Copied, m.HearsUs, m.Copies, m.Unreached = false, true, false, true, true
+	r.Roster = strangers{}
+	list := r.Findings()
+	if len(list) != 1 || list[0].Key != "apart web-2" || strings.Contains(list[0].Text, "IGMP") || !strings.Contains(list[0].Text, "--mode unicast") {
+		t.Errorf("findings %v", list)
+	}
+	m.HearsUs = true // so it has a multicast socket
+	if list = r.Findings(); len(list) == 0 || !strings.Contains(list[len(list)-1].Text, "IGMP") {
+		t.Errorf("where it passes one way: %v", list)
+	}
+}
 
 func TestOfSeveralRunsOfOneNodeTheLivingIsShown(t *testing.T) {
 	r := healthy()

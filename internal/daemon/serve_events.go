@@ -25,6 +25,7 @@ type roster struct {
 type rosterEntry struct {
 	since time.Time
 	state wire.MemberState // as last told
+	met   bool             // multicast has passed, in one direction at least
 }
 
 const (
@@ -60,6 +61,29 @@ func (r *roster) Known(o record.Origin) time.Duration {
 	return time.Since(m.since)
 }
 
+// metAfter is how long after a member came it can be told whether multicast passes: before, both sides suppose so.
+const metAfter = 3 * time.Second
+
+// look notes between which members and this node multicast passes.
+func (r *roster) look(members []engine.Member) {
+	r.Lock()
+	defer r.Unlock()
+	for i := range members {
+		m := r.members[members[i].Origin]
+		if m != nil && time.Since(m.since) > metAfter && (members[i].Multicast || members[i].HearsUs) {
+			m.met = true
+		}
+	}
+}
+
+// Met implements admin.Roster.
+func (r *roster) Met(o record.Origin) bool {
+	r.Lock()
+	defer r.Unlock()
+	m := r.members[o]
+	return m != nil && m.met
+}
+
 // meetStranger reports whether the address is new.
 func (r *roster) meetStranger(a netip.Addr) bool {
 	r.Lock()
@@ -78,6 +102,15 @@ func (d *daemon) tell(e engine.Event) {
 	default:
 		d.eventsLost.Add(1)
 	}
+}
+
+// reportCopies blames the network only where multicast has ever passed, one way at least: a peer may run in mode unicast.
+func (d *daemon) reportCopies(e *engine.Event, peer []any) {
+	if m := &e.Member; !m.Multicast && !m.HearsUs && !d.roster.Met(m.Origin) {
+		d.log.Info("no multicast has passed between a peer and this node, and it is sent unicast copies from now on: right where it runs with --mode unicast", peer...)
+		return
+	}
+	d.log.Warn("a peer does not hear this node's multicast, and is sent unicast copies from now on: look for IGMP snooping without a querier on the switch between, and at the firewall there", peer...)
 }
 
 // report logs an event: what it is, and where something can be done, what.
@@ -117,7 +150,7 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventConfirmed:
 		d.log.Info("writes are confirmed again", d.ackState()...)
 	case engine.EventCopies:
-		d.log.Warn("a peer does not hear this node's multicast, and is sent unicast copies from now on: look for IGMP snooping without a querier on the switch between, and at the firewall there", peer...)
+		d.reportCopies(&e, peer)
 	case engine.EventNoCopies:
 		d.log.Info("a peer hears this node's multicast again: no more unicast copies", peer...)
 	case engine.EventOtherKey:

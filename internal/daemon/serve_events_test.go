@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/admin"
@@ -80,6 +81,34 @@ func TestHowLongAPeerIsKnown(t *testing.T) {
 	r.enter(webOrigin, wire.Synced)
 	if r.Known(webOrigin) <= 0 || r.Known(record.Origin{}) != 0 {
 		t.Error("how long members are known is wrong")
+	}
+}
+
+func TestARosterKnowsWhetherMulticastHasPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r roster
+		r.enter(webOrigin, wire.Synced)
+		heard := []engine.Member{{Origin: webOrigin, Multicast: true}}
+		if r.look(heard); r.Met(webOrigin) {
+			t.Error("what both sides suppose of a newcomer is taken for knowledge")
+		}
+		time.Sleep(metAfter + 1)
+		if r.look([]engine.Member{{Origin: webOrigin}}); r.Met(webOrigin) {
+			t.Error("nothing has passed")
+		}
+		r.look(heard)
+		if r.look([]engine.Member{{Origin: webOrigin}}); !r.Met(webOrigin) {
+			t.Error("what has passed is forgotten")
+		}
+	})
+}
+
+func TestCopiesToAPeerInModeUnicastBlameNoSwitch(t *testing.T) {
+	if log := reported(engine.Event{Kind: engine.EventCopies, Member: engine.Member{Name: "web-2"}}); strings.Contains(log, "IGMP") || !strings.Contains(log, "--mode unicast") {
+		t.Error(log)
+	}
+	if log := reported(engine.Event{Kind: engine.EventCopies, Member: engine.Member{Name: "web-2", Multicast: true}}); !strings.Contains(log, "IGMP") {
+		t.Error(log)
 	}
 }
 

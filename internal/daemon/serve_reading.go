@@ -30,6 +30,7 @@ func (d *daemon) reading() *admin.Reading {
 	if d.clients != nil {
 		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
 	}
+	d.roster.look(r.Members)
 	d.past.Lock()
 	r.Before = d.past.Oldest()
 	d.past.Unlock()
