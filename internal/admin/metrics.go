@@ -245,6 +245,7 @@ var metricHelp = map[string]string{
 	"table.EndsDropped":     "Ends of forgotten sessions not remembered any more, since there are too many.",
 	"table.TombsTold":       "Logouts told again, after their tombstone was collected, where a session came that they end.",
 	"table.TombsDropped":    "Collected tombstones not remembered any more, since there are too many.",
+	"table.Conflicts":       "Fields of sessions written over what others had changed since the writer read them.",
 	"table.Crowded":         "Births of a session not kept, since eight later ones of the same key are.",
 	"table.Reissued":        "Extensions of a session's life replicated later after all.",
 	"link.Oversize":         "Datagrams longer than any node sends.",

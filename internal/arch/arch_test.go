@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"internal/record":   {"internal/hlc"},
 	"internal/wire":     {"internal/hlc", "internal/dots", "internal/record"},
 	"internal/seal":     {"internal/record", "internal/replay", "internal/wire"},
-	"internal/table":    {"internal/hlc", "internal/record"},
+	"internal/fields":   {"internal/record"},
+	"internal/table":    {"internal/hlc", "internal/record", "internal/fields"},
 	"internal/engine":   {"internal/hlc", "internal/dots", "internal/record", "internal/wire", "internal/seal", "internal/table"},
 	"internal/transfer": {"internal/hlc", "internal/record", "internal/wire", "internal/table"},
 	"internal/keeper":   {"internal/hlc", "internal/wire", "internal/table", "internal/engine"},
@@ -42,9 +43,9 @@ var mayImport = map[string][]string{
 	"internal/keyfile":  {"internal/seal"},
 	"internal/node": {"internal/hlc", "internal/record", "internal/wire", "internal/seal", "internal/table", "internal/engine",
 		"internal/transfer", "internal/keeper", "internal/link", "internal/peers", "internal/stream"},
-	"": {"internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
+	"": {"internal/fields", "internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
 		"internal/link", "internal/peers", "internal/keyfile", "internal/hostmem"},
-	"internal/resp": {"internal/unixsock", "internal/hlc", "internal/table", "internal/record"},
+	"internal/resp": {"internal/unixsock", "internal/fields", "internal/hlc", "internal/table", "internal/record"},
 	"internal/admin": {"internal/unixsock", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
 		"internal/stream", "internal/transfer"},
 	"internal/daemon": {"internal/admin", "internal/resp", "internal/node", "internal/engine", "internal/table", "internal/record",
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "internal/dnstest", "internal/clocktest", "internal/arch", "test/", "bench/"}
 
 // pure rooms have no clock, no dice of their own, no I/O, no goroutines and no order that a map could leak.
-var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/wire", "internal/seal",
+var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/fields", "internal/wire", "internal/seal",
 	"internal/engine", "internal/transfer", "internal/keeper"}
 
 // impureImports are what a pure room may not import. sync and net/netip are values, not I/O.

@@ -39,7 +39,34 @@ func drawVersion(t *rapid.T, label string, from, to uint64) Version {
 // testValue is the one value that was ever written at v.
 func testValue(v Version) Value {
 	data := []byte(fmt.Sprint(v))
-	return Value{Version: v, Type: uint8(v.By), Owner: "o", Bytes: data, Hash: ContentHash(uint8(v.By), "o", data)}
+	return Value{Version: v, Owner: "o", Bytes: data, Hash: ContentHash(0, "o", data)}
+}
+
+// drawValue draws a value written from a stamp on, half of the time with fields written by themselves since.
+func drawValue(t *rapid.T, o *Origins, from uint64) Value {
+	whole := testValue(drawVersion(t, "value", from, from+6))
+	if rapid.Bool().Draw(t, "whole") {
+		return whole
+	}
+	version := whole.Version
+	var fields []Field
+	for _, name := range []string{"", "a", "b", "cookie"} {
+		if rapid.Bool().Draw(t, "without "+name) {
+			continue
+		}
+		v := drawVersion(t, name, uint64(whole.At), uint64(whole.At)+4)
+		f := Field{Name: name, At: v.At, Removed: rapid.Bool().Draw(t, "removed")}
+		if !f.Removed {
+			f.Bytes = fmt.Append(nil, v)
+		}
+		if o.Later(v, version) {
+			version = v
+		}
+		fields = append(fields, f)
+	}
+	p := Patched(version, "o", whole.Version, whole.Bytes, fields)
+	p.Hash = o.ValueHash(&p)
+	return p
 }
 
 func testDeadline(v Version) Deadline {
@@ -52,14 +79,14 @@ func testDeadline(v Version) Deadline {
 }
 
 // drawBirth draws one of a limited number of births, whose identity determines what never changes.
-func drawBirth(t *rapid.T) Birth {
+func drawBirth(t *rapid.T, o *Origins) Birth {
 	id := drawVersion(t, "id", 1, 24)
 	at := uint64(id.At)
 	return Birth{
 		ID:       id,
 		Seq:      at*3 + uint64(id.By),
 		Weak:     (at+uint64(id.By))%2 == 0,
-		Value:    testValue(drawVersion(t, "value", at, at+6)),
+		Value:    drawValue(t, o, at),
 		Deadline: testDeadline(drawVersion(t, "deadline", at, at+6)),
 		Latest:   rapid.Int64Range(0, 4).Draw(t, "latest") * 10_000,
 		Span:     rapid.Int64Range(0, 3).Draw(t, "span") * 10_000,
@@ -82,7 +109,7 @@ func drawTomb(t *rapid.T) Tombstone {
 func drawState(t *rapid.T, o *Origins, floor hlc.Stamp) State {
 	var s State
 	for range rapid.IntRange(0, 30).Draw(t, "births") {
-		o.Merge(&s, &State{Births: []Birth{drawBirth(t)}}, floor)
+		o.Merge(&s, &State{Births: []Birth{drawBirth(t, o)}}, floor)
 	}
 	o.Merge(&s, &State{Tomb: drawTomb(t)}, floor)
 	return s

@@ -16,6 +16,18 @@ func ContentHash(typ uint8, owner string, data []byte) uint64 {
 	return h
 }
 
+// ValueHash is the content hash of v, its whole's version included where it is patched.
+func (o *Origins) ValueHash(v *Value) uint64 {
+	h := ContentHash(v.Type, v.Owner, v.Bytes)
+	if v.Whole.At != 0 {
+		h ^= uint64(v.Whole.At)*wholeFactor ^ o.Hash(v.Whole.By)
+	}
+	return h
+}
+
+// wholeFactor is odd: the golden ratio, as Fibonacci hashing takes it.
+const wholeFactor = 0x9e3779b97f4a7c15
+
 // Fingerprint hashes everything in s that all nodes must agree on. keyHash is the key's own keyed hash, secret to the
 // cluster; two nodes in the same state get the same sum. An empty state's is 0.
 func (o *Origins) Fingerprint(keyHash uint64, s *State) uint64 {

@@ -75,7 +75,10 @@ func (o *Origins) mergeBirth(dst *State, in *Birth, m *Merged) {
 
 // joinBirth merges each register by itself, so that a touch never fights a write.
 func (o *Origins) joinBirth(b *Birth, in *Birth) (changed bool) {
-	if o.Later(in.Value.Version, b.Value.Version) || in.Value.beatsTwin(&b.Value) {
+	switch {
+	case (b.Value.Type == TypePatched || in.Value.Type == TypePatched) && !in.Value.IsZero():
+		changed = o.joinPatched(&b.Value, &in.Value)
+	case o.Later(in.Value.Version, b.Value.Version) || in.Value.beatsTwin(&b.Value):
 		b.Value = in.Value
 		changed = true
 	}

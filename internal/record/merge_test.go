@@ -108,7 +108,7 @@ func TestMergeReportsChangesExactly(t *testing.T) {
 func TestTouchAppliesOnlyToABirthThatIsHeld(t *testing.T) {
 	o := threeOrigins()
 	rapid.Check(t, func(t *rapid.T) {
-		s, b := drawState(t, o, 0), drawBirth(t)
+		s, b := drawState(t, o, 0), drawBirth(t, o)
 		whole := join(o, s, State{Births: []Birth{b}}, 0)
 		touch := b
 		touch.Value = Value{}

@@ -79,9 +79,10 @@ type Dot struct {
 // Value is a birth's data register: last writer wins. Bytes are never changed in place, so states may share them.
 type Value struct {
 	Version
-	Type  uint8  // 0: opaque bytes
-	Hash  uint64 // ContentHash of the other fields
-	Owner string // optional label of whom the session belongs to
+	Type  uint8   // 0: opaque bytes; TypePatched
+	Whole Version // of what fields of their own were written over; zero but in a patched value
+	Hash  uint64  // Origins.ValueHash of the other fields but the version
+	Owner string  // optional label of whom the session belongs to
 	Bytes []byte
 }
 

@@ -105,7 +105,7 @@ func (n *Node) includesBirth(k record.Key, mine *record.State, b *record.Birth) 
 		m := &mine.Births[i]
 		if m.ID == b.ID {
 			o := n.world.origins
-			return !o.Later(b.Value.Version, m.Value.Version) && !o.Later(b.Deadline.Version, m.Deadline.Version)
+			return !o.Adds(&m.Value, &b.Value) && !o.Later(b.Deadline.Version, m.Deadline.Version)
 		}
 	}
 	return false

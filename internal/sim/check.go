@@ -180,12 +180,8 @@ func (n *Node) checkBirth(k record.Key, s *record.State, b *record.Birth, h *his
 			n.broken("promise 3", k, "birth %v is visible under its database's floor", b.ID)
 		}
 	}
-	hash, written := h.values[writeID{id, n.global(b.Value.Version)}]
-	switch {
-	case !written || hash != b.Value.Hash:
-		n.broken("promise 8", k, "has a value that nobody wrote to this key")
-	case record.ContentHash(b.Value.Type, b.Value.Owner, b.Value.Bytes) != b.Value.Hash:
-		n.broken("promise 8", k, "has a value that is not what its hash says")
+	if what := n.unwritten(id, &b.Value, h); what != "" {
+		n.broken("promise 8", k, "has %s", what)
 	}
 	had := was.births[b.ID]
 	if n.origins.Later(had.value, b.Value.Version) || n.origins.Later(had.deadline, b.Deadline.Version) || had.latest > b.Latest {

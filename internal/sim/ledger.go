@@ -20,7 +20,8 @@ type ledger struct {
 // history is everything that was done to a key.
 type history struct {
 	births    map[record.Version]birthFact
-	values    map[writeID]uint64 // content hash
+	values    map[writeID]uint64 // content hash of what was written whole
+	fields    map[fieldID]bool
 	deadlines map[record.Version]record.Deadline
 	tombs     []record.Tombstone      // every one that a destroy made
 	expired   map[record.Version]bool // births that a node forgot at their end
@@ -60,6 +61,7 @@ func (l *ledger) of(k record.Key) *history {
 		h = &history{
 			births:    make(map[record.Version]birthFact),
 			values:    make(map[writeID]uint64),
+			fields:    make(map[fieldID]bool),
 			deadlines: make(map[record.Version]record.Deadline),
 			expired:   make(map[record.Version]bool),
 			crowded:   make(map[record.Version]bool),
@@ -82,7 +84,7 @@ func (l *ledger) enter(n *Node, k record.Key, s *record.State) {
 			h.births[n.global(b.ID)] = birthFact{weak: b.Weak, seq: b.Seq}
 		}
 		if b.Value.By == self {
-			h.values[writeID{n.global(b.ID), n.global(b.Value.Version)}] = b.Value.Hash
+			n.noteValue(h, b)
 		}
 		if b.Deadline.By == self {
 			h.deadlines[n.global(b.Deadline.Version)] = b.Deadline
@@ -132,6 +134,9 @@ func (n *Node) globalState(s *record.State) record.State {
 	for i := range c.Births {
 		b := &c.Births[i]
 		b.ID, b.Value.Version, b.Deadline.Version = n.global(b.ID), n.global(b.Value.Version), n.global(b.Deadline.Version)
+		if b.Value.Type == record.TypePatched {
+			b.Value.Whole = n.global(b.Value.Whole)
+		}
 	}
 	return c
 }

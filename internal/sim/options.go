@@ -47,6 +47,7 @@ type Options struct {
 	DonorDies    float64       // per chunk of a transfer
 	DonorLeaves  float64       // likewise, by a goodbye
 	Large        int           // one value in so many is large; 0: in twenty
+	Fields       bool          // sessions are JSON objects, and written field by field as well
 	Forgetful    bool          // nodes remember nothing of tombstones that they collected
 	Situation    situation     // one of the rare ones; empty: none
 	StaysShut    bool          // where unicast fails, it goes on failing between two nodes after the healing
@@ -84,6 +85,7 @@ const (
 	diceShutAgain
 	diceSurvivor
 	diceSurvives
+	diceFields
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -153,6 +155,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.drawReach(seed)
 	o.drawRare(seed)
 	o.drawSituation(seed)
+	o.Fields = dice(seed, diceFields).IntN(3) == 1
 	o.Forgetful = o.Keep > 0 && dice(seed, diceForget).IntN(4) == 1
 	o.drawSurvivor(seed)
 	return o.Allow(allowed)
@@ -258,6 +261,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, forgetful %v, situation %q",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Forgetful, o.Situation)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation)
 }

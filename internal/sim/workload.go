@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
@@ -100,6 +101,10 @@ func (n *Node) opCreate(k record.Key) {
 }
 
 func (n *Node) opUpdate(k record.Key) {
+	if n.world.opts.Fields && n.world.work.IntN(2) == 0 {
+		n.opPatch(k)
+		return
+	}
 	write := table.Write{If: table.IfPresent, Due: n.drawDue()}
 	if n.world.work.IntN(3) == 0 {
 		write.Life = table.LifeKeep
@@ -145,8 +150,12 @@ func (w *World) drawValue(k record.Key) []byte {
 	case w.opts.Faults.Has(LargeValues) && w.work.IntN(w.opts.oneLargeIn()) == 0:
 		size = 1 + w.work.IntN(pick(w.work, 20_000, 100_000, 1<<20))
 		w.stats.Faults[LargeValues]++
+	case w.opts.Fields:
 	case w.work.IntN(20) == 0:
 		return nil
+	}
+	if w.opts.Fields {
+		return fmt.Appendf(nil, `{"key":"%d/%s","write":%d,"a":"%s"}`, k.DB, k.Name, w.ledger.values, strings.Repeat("x", size))
 	}
 	v := fmt.Appendf(nil, "%d/%s#%d ", k.DB, k.Name, w.ledger.values)
 	for len(v) < size {

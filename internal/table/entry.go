@@ -4,6 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/sessioncast/sessioncast/internal/fields"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -102,6 +103,7 @@ func (t *Table) deadline(e *entry, floor hlc.Stamp) *record.Birth {
 type View struct {
 	Value   []byte // shared; nobody ever changes it, but where Look shows it
 	Type    uint8
+	Whole   record.Version // zero but of a patched value
 	Owner   string
 	Due     int64 // when it ends, Unix milliseconds, touches known only here included; 0: never
 	Version record.Version
@@ -131,7 +133,7 @@ func (t *Table) viewInto(v *View, e *entry, floor hlc.Stamp, now, at int64) bool
 	if current == nil {
 		current = e.state.Current(floor, at, skew)
 	}
-	v.Value, v.Type, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Owner
+	v.Value, v.Type, v.Whole, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Whole, value.Value.Owner
 	v.Version, v.Birth = value.Value.Version, current.ID
 	if v.Due = d.Deadline.Due; v.Due != 0 && e.touch != nil {
 		v.Due = max(v.Due, e.touch.due)
@@ -154,6 +156,7 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 		}
 	}
 	b.mu.Unlock()
+	v.render()
 	return v, ok
 }
 
@@ -171,9 +174,22 @@ func (t *Table) Look(now int64, k record.Key, see func(View)) (ok bool) {
 	var v View
 	p := b.find(h, k)
 	if ok = p != nil && t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now)); ok {
+		v.render()
 		see(v)
 	}
 	return ok
+}
+
+// render has a patched value show as what it says: its fields in their places.
+func (v *View) render() {
+	if v.Type != record.TypePatched {
+		return
+	}
+	patched := record.Value{Type: v.Type, Whole: v.Whole, Bytes: v.Value}
+	if whole, _, list, err := patched.Parts(nil); err == nil {
+		v.Value = fields.Render(nil, whole, list)
+	}
+	v.Type, v.Whole = 0, record.Version{}
 }
 
 // read is viewInto without unpacking more than readers see, where there is only one birth.
@@ -186,17 +202,17 @@ func (t *Table) read(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
 	}
 	id := record.Version{At: p.at, By: p.by}
 	d := record.Deadline{Due: p.due, Promise: p.due}
-	value, typ, owner := id, uint8(0), 0
+	value, l := id, label{}
 	if p.flags&(readPlain|hasLabel) != readPlain {
 		r := p.registers()
-		value, typ, owner = r.shown(p.flags, id, &d)
+		value, l = r.shown(p.flags, id, &d)
 	}
 	if d.Hidden(at, t.skewAt(now, at)) {
 		return false
 	}
 	place := p.ownerAt()
-	v.Owner, v.Value = p.text(place, owner), p.bytes(place+owner, int(p.value))
-	v.Type, v.Version, v.Birth, v.Due = typ, value, id, d.Due
+	v.Owner, v.Value = p.text(place, l.owner), p.bytes(place+l.owner, int(p.value))
+	v.Type, v.Whole, v.Version, v.Birth, v.Due = l.typ, l.whole, value, id, d.Due
 	if v.Due != 0 && p.mode&modeTouched != 0 {
 		_, due, _ := p.rawTouch()
 		v.Due = max(v.Due, due)

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/sessioncast/sessioncast/internal/fields"
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -82,6 +84,29 @@ func (n *node) expire(name string, due int64) Result {
 	return res
 }
 
+// patch writes fields "name=JSON", and removes those of which nothing is said.
+func (n *node) patch(name string, members ...string) Patched {
+	n.t.Helper()
+	return n.patchSince(name, 0, members...)
+}
+
+func (n *node) patchSince(name string, since hlc.Stamp, members ...string) Patched {
+	n.t.Helper()
+	w := Patch{Life: LifeKeep, Since: since}
+	for _, m := range members {
+		if field, value, ok := strings.Cut(m, "="); ok {
+			w.Set = append(w.Set, fields.Member{Name: field, Value: []byte(value)})
+		} else {
+			w.Remove = append(w.Remove, field)
+		}
+	}
+	res, err := n.Patch(n.now, key(name), &w)
+	if err != nil {
+		n.t.Fatalf("patch %s: %v", name, err)
+	}
+	return res
+}
+
 func (n *node) destroy(name string) Result {
 	n.t.Helper()
 	res, err := n.Destroy(n.now, key(name), true)
@@ -143,6 +168,9 @@ func (n *node) translate(m *node, s *record.State) record.State {
 	for i := range c.Births {
 		b := &c.Births[i]
 		b.ID.By, b.Value.By, b.Deadline.By = ref(b.ID.By), ref(b.Value.By), ref(b.Deadline.By)
+		if b.Value.Type == record.TypePatched {
+			b.Value.Whole.By = ref(b.Value.Whole.By)
+		}
 	}
 	return c
 }

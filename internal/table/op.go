@@ -129,7 +129,9 @@ func (o *op) view() View {
 // show is view for who keeps it.
 func (o *op) show() View {
 	o.e.packed.share()
-	return o.view()
+	v := o.view()
+	v.render()
+	return v
 }
 
 func (o *op) seen() seen {

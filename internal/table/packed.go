@@ -208,8 +208,8 @@ func (p *packed) size() int {
 	n := p.ownerAt() + int(p.value)
 	if p.flags&hasLabel != 0 {
 		r := p.registers()
-		_, _, owner := r.shown(p.flags, record.Version{}, new(record.Deadline))
-		n += owner
+		_, l := r.shown(p.flags, record.Version{}, new(record.Deadline))
+		n += l.owner
 	}
 	if p.flags&hasMore != 0 {
 		n += moreSize + int(binary.LittleEndian.Uint32(p.bytes(n, moreSize)))

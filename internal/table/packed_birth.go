@@ -50,6 +50,9 @@ func appendMeta(b []byte, f flags, x *record.Birth) []byte {
 	}
 	if f&hasLabel != 0 {
 		b = binary.AppendUvarint(append(b, x.Value.Type), uint64(len(x.Value.Owner)))
+		if x.Value.Type == record.TypePatched {
+			b = appendVersion(b, x.Value.Version, x.Value.Whole)
+		}
 	}
 	b = binary.AppendUvarint(b, x.Seq)
 	if f&isPlain == 0 {
@@ -101,7 +104,7 @@ func (r *reader) version(from record.Version) record.Version {
 }
 
 // shown reads what readers need of a birth, whose deadline is known: all up to the length of its owner.
-func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value record.Version, typ uint8, owner int) {
+func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value record.Version, label label) {
 	value = id
 	if f&valueIsID == 0 {
 		value = r.version(id)
@@ -115,16 +118,28 @@ func (r *reader) shown(f flags, id record.Version, d *record.Deadline) (value re
 		d.Promise += r.signed()
 	}
 	if f&hasLabel != 0 {
-		typ = r.b[0]
+		label.typ = r.b[0]
 		r.b = r.b[1:]
-		owner = int(r.unsigned())
+		label.owner = int(r.unsigned())
+		if label.typ == record.TypePatched {
+			label.whole = r.version(value)
+		}
 	}
-	return value, typ, owner
+	return value, label
+}
+
+// label is what few values have.
+type label struct {
+	typ   uint8
+	owner int // its length
+	whole record.Version
 }
 
 // meta reads all that appendMeta appended.
 func (r *reader) meta(f flags, x *record.Birth) (owner int) {
-	x.Value.Version, x.Value.Type, owner = r.shown(f, x.ID, &x.Deadline)
+	var l label
+	x.Value.Version, l = r.shown(f, x.ID, &x.Deadline)
+	x.Value.Type, x.Value.Whole = l.typ, l.whole
 	x.Weak = f&isWeak != 0
 	x.Absolute = 0
 	x.Seq = r.unsigned()
@@ -136,7 +151,7 @@ func (r *reader) meta(f flags, x *record.Birth) (owner int) {
 	if f&hasAbsolute != 0 {
 		x.Absolute = r.signed()
 	}
-	return owner
+	return l.owner
 }
 
 func (r *reader) tomb() (t record.Tombstone) {

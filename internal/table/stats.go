@@ -20,7 +20,7 @@ type counts struct {
 	over, absent, compacted                        atomic.Uint64
 	endsTold, endsDropped                          atomic.Uint64
 	tombsTold, tombsDropped                        atomic.Uint64
-	crowded                                        atomic.Uint64
+	crowded, conflicts                             atomic.Uint64
 }
 
 func (c *counts) move(db uint8, from, to class) {
@@ -65,6 +65,7 @@ type Stats struct {
 	EndsDropped    uint64 // ends not remembered any more, since there are too many
 	TombsTold      uint64 // tombstones already collected, told again where something came that they kill
 	TombsDropped   uint64 // collected tombstones not remembered any more, since there are too many
+	Conflicts      uint64 // fields written over what others had changed since the writer read them
 	Crowded        uint64 // births not kept: [record.MaxBirths] later ones of their key are
 }
 
@@ -82,7 +83,7 @@ func (t *Table) Stats() Stats {
 		Over: c.over.Load(), Absent: c.absent.Load(), Compacted: c.compacted.Load(),
 		EndsTold: c.endsTold.Load(), EndsDropped: c.endsDropped.Load(),
 		TombsTold: c.tombsTold.Load(), TombsDropped: c.tombsDropped.Load(),
-		Crowded: c.crowded.Load(),
+		Crowded: c.crowded.Load(), Conflicts: c.conflicts.Load(),
 	}
 	for db := range c.perDB {
 		s.Sessions += c.perDB[db].Load()

@@ -156,7 +156,7 @@ func (e *Encoder) birth(dst []byte, base hlc.Stamp, b *record.Birth, touch bool)
 		if flags&birthValueIsID == 0 {
 			dst = e.version(dst, base, b.Value.Version)
 		}
-		dst = e.value(dst, &b.Value)
+		dst = e.value(dst, base, &b.Value)
 	}
 	if flags&birthDeadline != 0 && flags&birthDeadlineIsTop == 0 {
 		dst = e.version(dst, base, b.Deadline.Version)
@@ -209,8 +209,9 @@ func registerTimes(b *record.Birth) (due, promise int64) {
 	return b.Deadline.Due, b.Deadline.Promise
 }
 
-// value appends the length, doubled to make room for the flag that a type and an owner follow, and the bytes.
-func (e *Encoder) value(dst []byte, v *record.Value) []byte {
+// value appends the length, doubled to make room for the flag that a type and an owner follow, the version of the whole where fields were written over it, and
+// the bytes.
+func (e *Encoder) value(dst []byte, base hlc.Stamp, v *record.Value) []byte {
 	length := uint64(len(v.Bytes)) << 1
 	labelled := v.Type != 0 || v.Owner != ""
 	if labelled {
@@ -219,6 +220,9 @@ func (e *Encoder) value(dst []byte, v *record.Value) []byte {
 	dst = binary.AppendUvarint(dst, length)
 	if labelled {
 		dst = appendText(append(dst, v.Type), v.Owner)
+	}
+	if v.Type == record.TypePatched {
+		dst = e.version(dst, base, v.Whole)
 	}
 	if e.measure {
 		e.skipped += len(v.Bytes)
@@ -383,10 +387,14 @@ func (r *reader) value(v *record.Value, version record.Version) {
 		v.Owner = r.text(record.MaxOwner)
 		r.check(v.Type != 0 || v.Owner != "", ErrValue)
 	}
+	if v.Type == record.TypePatched {
+		v.Whole = r.version()
+	}
 	r.check(length>>1 <= record.MaxValue, ErrLimit)
 	v.Bytes = r.bytes(length >> 1)
+	r.check(v.Type != record.TypePatched || v.CheckPatched() == nil, ErrValue)
 	if r.err == nil {
-		v.Hash = record.ContentHash(v.Type, v.Owner, v.Bytes)
+		v.Hash = r.d.Origins.ValueHash(v)
 	}
 }
 

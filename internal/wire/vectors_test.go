@@ -53,10 +53,16 @@ func (w *world) vectors() []vector {
 	two := []Vector{{w.self(), set(dots.Range{Lo: 1, Hi: 5000})}, {w.refs[2], set(dots.Range{Lo: 1, Hi: 3}, dots.Range{Lo: 5, Hi: 5})}}
 	update := w.update(w.self())
 	update.State.Births[0].Value.Bytes = []byte("{}")
+	fields := w.update(w.self())
+	latest := &fields.State.Births[0]
+	latest.Value = record.Patched(record.Version{At: now, By: w.self()}, "alice", record.Version{At: latest.Value.At, By: w.refs[2]}, []byte("{}"), []record.Field{
+		{Name: "cart", At: now, Bytes: []byte("[1,2]")}, {Name: "flash", At: latest.Value.At + 1, Removed: true}})
+	latest.Value.Hash = w.origins.ValueHash(&latest.Value)
 	news := []Item{{Kind: KindState, Key: key, State: crowded}, {Kind: KindNothing, Key: record.Key{DB: 15, Name: "gone"}}}
 	return []vector{
 		{"data-empty", "batch", TypeData, &Batch{}},
 		{"data-update", "batch", TypeData, &Batch{AckFrom: []record.NodeID{w.node(1), w.node(2)}, Items: []Item{update}}},
+		{"data-fields", "batch", TypeData, &Batch{Items: []Item{fields}}},
 		{"data-touch", "batch", TypeData, &Batch{Items: []Item{{Origin: w.self(), Dots: []uint64{8}, Kind: KindTouch, Key: key, State: touch}}}},
 		{"data-destroy", "batch", TypeData, &Batch{Items: []Item{{Origin: w.self(), Dots: []uint64{6, 7, 9}, Kind: KindState, Key: key, State: record.State{Tomb: tomb}}}}},
 		{"data-flush", "batch", TypeData, &Batch{Items: []Item{{Origin: w.self(), Dots: []uint64{10}, Kind: KindState, Key: record.FloorKey(3),

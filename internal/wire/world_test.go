@@ -178,8 +178,27 @@ func (w *world) drawValue(t *rapid.T, id record.Version) record.Value {
 		v.Type = rapid.Byte().Draw(t, "type")
 		v.Owner = string(rapid.SliceOfN(rapid.Byte(), 0, record.MaxOwner).Draw(t, "owner"))
 	}
-	v.Hash = record.ContentHash(v.Type, v.Owner, v.Bytes)
+	if v.Type == record.TypePatched || rapid.IntRange(0, 3).Draw(t, "patched") == 0 {
+		v = w.drawPatched(t, v)
+	}
+	v.Hash = w.origins.ValueHash(&v)
 	return v
+}
+
+// drawPatched is v with fields written since by themselves.
+func (w *world) drawPatched(t *rapid.T, v record.Value) record.Value {
+	whole, fields := record.Version{At: 1, By: w.drawVersion(t).By}, []record.Field(nil)
+	for i, name := range []string{"", "cookie", "user"} {
+		f := record.Field{Name: name, At: v.At, Bytes: rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "field")}
+		if i > 0 {
+			f.At = hlc.Stamp(rapid.Uint64Range(1, uint64(v.At)).Draw(t, "at"))
+		}
+		if f.Removed = rapid.Bool().Draw(t, "removed"); f.Removed {
+			f.Bytes = nil
+		}
+		fields = append(fields, f)
+	}
+	return record.Patched(v.Version, v.Owner, whole, v.Bytes, fields)
 }
 
 func (w *world) drawState(t *rapid.T, touch bool) record.State {
