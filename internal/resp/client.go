@@ -38,6 +38,7 @@ type client struct {
 	watchedNames int // bytes
 	missing      missing
 	track        tracking
+	sessions     sessionWatch
 
 	// Acknowledgement. Between await and its end the client is held: nothing is executed for it and nothing sent to it.
 	ack     int    // how many peers its writes wait for; byPolicy: as configured
@@ -88,6 +89,7 @@ func (c *client) gone() {
 		c.s.count.blocked.Add(-1)
 	}
 	c.untrack()
+	c.unwatchSessions()
 	c.in, c.out, c.multi = nil, nil, transaction{}
 	c.unwatch()
 	c.weigh()

@@ -60,6 +60,7 @@ func quitCommand(c *client, _ [][]byte) {
 func resetCommand(c *client, _ [][]byte) {
 	c.endMulti()
 	c.untrack()
+	c.unwatchSessions()
 	c.db, c.name, c.resp3, c.ack = 0, "", false, byPolicy
 	c.authed = c.s.cfg.Password == ""
 	c.parser.noAuth = !c.authed
@@ -151,6 +152,7 @@ func helloCommand(c *client, argv [][]byte) {
 	}
 	if c.resp3 && !h.resp3 {
 		c.untrack() // RESP2 has no messages to tell by
+		c.unwatchSessions()
 	}
 	c.resp3 = h.resp3
 	c.greet()

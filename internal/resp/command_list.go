@@ -13,6 +13,8 @@ func commandList() []*command {
 	var all []*command
 	for _, list := range [][]*command{
 		stringCommands(), keyCommands(), expiryCommands(), transactionCommands(), connectionCommands(), serverCommands(),
+		{{name: "session", arity: -2, group: "session", since: "7.2.0", summary: "A container for commands on sessions and their fields (sessioncast only)",
+			run: containerCommand, order: sessionCommands()}},
 	} {
 		all = append(all, list...)
 	}

@@ -48,7 +48,7 @@ type inbox struct {
 	sync.Mutex
 	events  []event
 	spare   []event
-	changed []string // keys that tracking clients may have to forget
+	changed []change // of what tracking clients may have to forget, and others watch
 	lost    bool     // there were too many of them
 }
 

@@ -34,6 +34,7 @@ type Stats struct {
 	AuthFailures   uint64
 	TooBig         uint64 // commands read past because they are too large
 	Invalidations  uint64 // messages sent to tracking clients
+	SessionEvents  uint64 // messages sent to clients that watch sessions
 	TrackingLost   uint64 // times tracking clients were told to forget all, because there was too much to tell
 }
 
@@ -43,6 +44,7 @@ type counters struct {
 	bytesIn, bytesOut, reads, writes, held, destroyed, full                      atomic.Uint64
 	closedTooMany, closedProtocol, closedHTTP, closedOutput, closedStall         atomic.Uint64
 	acceptErrors, authFailures, tooBig, invalidations, trackingLost, closedInput atomic.Uint64
+	sessionEvents                                                                atomic.Uint64
 }
 
 // Stats may be called from any goroutine.
@@ -58,5 +60,6 @@ func (s *Server) Stats() Stats {
 		ClosedOutput: n.closedOutput.Load(), ClosedStalled: n.closedStall.Load(), ClosedInput: n.closedInput.Load(),
 		AcceptErrors: n.acceptErrors.Load(), AuthFailures: n.authFailures.Load(), TooBig: n.tooBig.Load(),
 		Invalidations: n.invalidations.Load(), TrackingLost: n.trackingLost.Load(),
+		SessionEvents: n.sessionEvents.Load(),
 	}
 }

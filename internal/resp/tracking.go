@@ -96,8 +96,13 @@ func (t *trackTable) join(c *client) {
 // untrack ends tracking for a client. What it has read is forgotten with the next change of it.
 func (c *client) untrack() {
 	c.track = tracking{}
+	c.leaveTracking()
+}
+
+// leaveTracking ends what tracking and SESSION WATCH have in common, once the client does neither.
+func (c *client) leaveTracking() {
 	t := &c.s.track
-	if _, known := t.clients[c.id]; !known {
+	if _, known := t.clients[c.id]; !known || c.track.on || c.sessions.on {
 		return
 	}
 	delete(t.clients, c.id)
@@ -122,12 +127,12 @@ func (s *Server) relay(w *table.Watcher) {
 	lost := uint64(0)
 	for ev := range w.C() {
 		now := w.Lost()
-		s.changed(ev.Key.Name, now != lost)
+		s.changed(change{kind: ev.Kind, db: ev.Key.DB, key: ev.Key.Name}, now != lost)
 		lost = now
 	}
 }
 
-func (s *Server) changed(key string, lost bool) {
+func (s *Server) changed(ch change, lost bool) {
 	b := &s.inbox
 	b.Lock()
 	first := b.empty()
@@ -135,7 +140,7 @@ func (s *Server) changed(key string, lost bool) {
 	if b.lost {
 		b.changed = nil
 	} else {
-		b.changed = append(b.changed, key)
+		b.changed = append(b.changed, ch)
 	}
 	b.Unlock()
 	if first {
@@ -144,18 +149,25 @@ func (s *Server) changed(key string, lost bool) {
 }
 
 // invalidate tells clients that keys changed, or, when too much happened, to forget all they have cached.
-func (s *Server) invalidate(keys []string, lost bool) {
+func (s *Server) invalidate(changes []change, lost bool) {
 	t := &s.track
 	if lost {
 		s.count.trackingLost.Add(1)
 		clear(t.readers)
 		t.pairs = 0
 		for _, c := range t.clients {
-			c.pushInvalidation(nil)
+			if c.track.on {
+				c.pushInvalidation(nil)
+			}
+			if c.sessions.on {
+				c.pushSession(nil)
+			}
 		}
 		return
 	}
-	for _, key := range keys {
+	for i := range changes {
+		ch := &changes[i]
+		key := ch.key
 		for id := range t.readers[key] {
 			t.pairs--
 			if c := t.clients[id]; c != nil && !c.track.bcast {
@@ -166,6 +178,9 @@ func (s *Server) invalidate(keys []string, lost bool) {
 		for _, c := range t.clients {
 			if c.track.bcast && c.track.covers([]byte(key)) {
 				c.pushInvalidation([]byte(key))
+			}
+			if c.sessions.covers(ch) {
+				c.pushSession(ch)
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func TestWhenTooMuchHappensClientsForgetAll(t *testing.T) {
 	s := serve(t)
 	k := tracker(t, s)
 	k.do("GET", "k")
-	s.changed("", true)
+	s.changed(change{}, true)
 	if got := k.reply(); got != forgetAll {
 		t.Errorf("told %q", got)
 	}
