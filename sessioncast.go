@@ -56,6 +56,8 @@ type Session struct {
 	Data []byte
 	// Expires is when it ends unless it is touched; the zero Time: never.
 	Expires time.Time
+	// Version tells a Patch which state of the session its writer has read.
+	Version Version
 }
 
 // Receipt tells what became of a write.
@@ -145,7 +147,8 @@ func (n *Node) missing(id string) error {
 const clockDoubt = 2000
 
 func session(id string, v table.View) Session {
-	s := Session{ID: id, Data: v.Value}
+	v.Render()
+	s := Session{ID: id, Data: v.Value, Version: Version{v.Version}}
 	if v.Due != 0 {
 		s.Expires = time.UnixMilli(v.Due)
 	}

@@ -156,7 +156,7 @@ func (t *Table) Get(now int64, k record.Key) (v View, ok bool) {
 		}
 	}
 	b.mu.Unlock()
-	v.render()
+	v.Render()
 	return v, ok
 }
 
@@ -174,14 +174,14 @@ func (t *Table) Look(now int64, k record.Key, see func(View)) (ok bool) {
 	var v View
 	p := b.find(h, k)
 	if ok = p != nil && t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now)); ok {
-		v.render()
+		v.Render()
 		see(v)
 	}
 	return ok
 }
 
-// render has a patched value show as what it says: its fields in their places.
-func (v *View) render() {
+// Render has a patched value show as what it says: its fields in their places.
+func (v *View) Render() {
 	if v.Type != record.TypePatched {
 		return
 	}

@@ -130,7 +130,7 @@ func (o *op) view() View {
 func (o *op) show() View {
 	o.e.packed.share()
 	v := o.view()
-	v.render()
+	v.Render()
 	return v
 }
 
