@@ -12,7 +12,9 @@ import (
 func TestAPatchWritesFieldsAndTellsConflicts(t *testing.T) {
 	alone(t, Config{}, func(t *testing.T, n *Node) {
 		ctx := t.Context()
-		set := func(field, value string) Patch { return Patch{Set: map[string]json.RawMessage{field: json.RawMessage(value)}} }
+		set := func(field, value string) Patch {
+			return Patch{Set: map[string]json.RawMessage{field: json.RawMessage(value)}}
+		}
 		if _, err := n.Patch(ctx, "s", set("a", "1"), 0); !errors.Is(err, ErrNotFound) {
 			t.Errorf("of no session: %v", err)
 		}
