@@ -23,7 +23,7 @@ type fieldID struct {
 func (n *Node) noteValue(h *history, b *record.Birth) {
 	id, version := n.global(b.ID), n.global(b.Value.Version)
 	if b.Value.Type != record.TypePatched {
-		h.values[writeID{id, version}] = b.Value.Hash
+		h.values[writeID{id, version}] = record.ContentHash(b.Value.Type, "", b.Value.Bytes)
 		return
 	}
 	_, _, own, _ := b.Value.Parts(nil)
@@ -51,7 +51,7 @@ func (n *Node) unwritten(birth record.Version, v *record.Value, h *history) stri
 	if err != nil || v.Type == record.TypePatched && v.CheckPatched() != nil {
 		return "a patched value that is none"
 	}
-	if hash, written := h.values[writeID{birth, n.global(at)}]; !written || hash != record.ContentHash(0, "", whole) {
+	if hash, written := h.values[writeID{birth, n.global(at)}]; !written || hash != record.ContentHash(0, "", whole) { // whoever owns it now
 		return "a value that nobody wrote to this key"
 	}
 	for i := range own {
