@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 		"internal/transfer", "internal/keeper", "internal/link", "internal/peers", "internal/stream"},
 	"": {"internal/fields", "internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
 		"internal/link", "internal/peers", "internal/keyfile", "internal/hostmem"},
+	"expresscookie": {""},
 	"internal/resp": {"internal/unixsock", "internal/fields", "internal/hlc", "internal/table", "internal/record"},
 	"internal/admin": {"internal/unixsock", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
 		"internal/stream", "internal/transfer"},
@@ -216,14 +217,7 @@ func TestThePurityCheckSees(t *testing.T) {
 
 // TestTheLibraryStaysLight compares what the root package brings along with the list that was agreed to.
 func TestTheLibraryStaysLight(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
-	cmd.Dir = root(t)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list -deps: %v", err)
-	}
-	lines := strings.Fields(string(out))
+	lines := dependencies(t, ".")
 	slices.Sort(lines)
 	got := strings.Join(lines, "\n") + "\n"
 	file := filepath.Join(root(t), "docs", "deps.txt")
@@ -239,6 +233,31 @@ func TestTheLibraryStaysLight(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("the root package's dependencies changed; if that is meant: go test ./internal/arch -update\ngot:\n%s", got)
 	}
+}
+
+// TestThePackagesBesideTheLibraryBringNothingAlong: who embeds one of them carries what the library does, and no more.
+func TestThePackagesBesideTheLibraryBringNothingAlong(t *testing.T) {
+	library := dependencies(t, ".")
+	for _, room := range []string{"expresscookie"} {
+		for _, path := range dependencies(t, "./"+room) {
+			if path != module+"/"+room && !slices.Contains(library, path) {
+				t.Errorf("%s brings %s along, which the library does not", room, path)
+			}
+		}
+	}
+}
+
+// dependencies are the packages outside of the standard library that one of ours brings along, itself among them.
+func dependencies(t *testing.T, of string) []string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", of)
+	cmd.Dir = root(t)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list -deps: %v", err)
+	}
+	return strings.Fields(string(out))
 }
 
 // Limits of what one can take in at a glance.

@@ -1,0 +1,107 @@
+package expresscookie
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast"
+)
+
+// openNode opens a node on loopback.
+func openNode(t *testing.T) *sessioncast.Node {
+	t.Helper()
+	node, err := sessioncast.Open(t.Context(), sessioncast.Config{
+		Name: t.Name(), Cluster: t.Name(), Insecure: true, Port: 24350, MulticastTTL: -1,
+		Address: netip.MustParseAddr("127.0.0.1"), Logger: slog.New(slog.DiscardHandler),
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = node.Close() })
+	return node
+}
+
+func TestSessionsInTheCluster(t *testing.T) {
+	ctx, node := t.Context(), openNode(t)
+	store := Over(node, DefaultPrefix)
+	text := func(id string) string {
+		s, err := node.Get(ctx, DefaultPrefix+id)
+		if errors.Is(err, sessioncast.ErrNotFound) {
+			return ""
+		}
+		must(t, err)
+		return string(s.Data)
+	}
+	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+
+	_, err := store.Get(ctx, "s")
+	wantErr(t, "Get of nothing", err, ErrNotFound)
+	wantErr(t, "Patch of nothing", store.Patch(ctx, "s", fields{"a": raw("1")}, nil, time.Minute), ErrNotFound)
+	wantErr(t, "Touch of nothing", store.Touch(ctx, "s", time.Minute), ErrNotFound)
+	wantErr(t, "an id beyond all keys", store.Touch(ctx, strings.Repeat("i", 2000), time.Minute), ErrNotFound)
+	must(t, store.Create(ctx, "s", []byte(`{"cookie":{},"a":1,"b":2,"c":"é\ud800"}`), time.Minute))
+	if _, err := store.Get(ctx, "s"); err != nil || text("s") == "" {
+		t.Errorf("what was created: %v, %s", err, text("s"))
+	}
+	must(t, store.Patch(ctx, "s", fields{"a": raw(`"</>"`), "d": raw("[3]")}, []string{"b", "x"}, time.Hour))
+	if got, want := text("s"), `{"cookie":{},"a":"</>","c":"é\ud800","d":[3]}`; !equalJSON(t, got, want) {
+		t.Errorf("patched\n %s, want\n %s", got, want)
+	}
+	if s, _ := node.Get(ctx, DefaultPrefix+"s"); time.Until(s.Expires) < 50*time.Minute {
+		t.Errorf("it ends at %v", s.Expires)
+	}
+	must(t, store.Touch(ctx, "s", time.Minute))
+	if s, _ := node.Get(ctx, DefaultPrefix+"s"); time.Until(s.Expires) > 2*time.Minute {
+		t.Errorf("it ends at %v", s.Expires)
+	}
+	wantErr(t, "too large", store.Patch(ctx, "s", fields{"a": raw(`"` + strings.Repeat("a", MaxSession) + `"`)}, nil, time.Hour), ErrTooLarge)
+
+	must(t, store.Destroy(ctx, "s"))
+	must(t, store.Destroy(ctx, "s"))
+	wantErr(t, "Patch of what was destroyed", store.Patch(ctx, "s", fields{"a": raw("1")}, nil, time.Minute), ErrNotFound)
+	wantErr(t, "Touch of what was destroyed", store.Touch(ctx, "s", time.Minute), ErrNotFound)
+	if got := text("s"); got != "" {
+		t.Errorf("revived: %s", got)
+	}
+
+	_, err = node.Set(ctx, DefaultPrefix+"odd", []byte("no session"), time.Minute)
+	must(t, err)
+	wantErr(t, "Patch of what is no session", store.Patch(ctx, "odd", fields{"a": raw("1")}, nil, time.Minute), ErrNotSession)
+	if got := text("odd"); got != "no session" {
+		t.Errorf("it became %s", got)
+	}
+	t.Run("at the same time", func(t *testing.T) { patchAtOnce(t, store, text) })
+}
+
+// patchAtOnce lets many requests of one session run at the same time, each setting a key of its own.
+func patchAtOnce(t *testing.T, store Store, text func(id string) string) {
+	const requests = 200
+	must(t, store.Create(t.Context(), "busy", []byte(`{"cookie":{}}`), time.Minute))
+	var all sync.WaitGroup
+	for i := range requests {
+		all.Go(func() {
+			if err := store.Patch(t.Context(), "busy", fields{fmt.Sprint("key", i): json.RawMessage(fmt.Sprint(i))}, nil, time.Minute); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var got map[string]any
+	must(t, json.Unmarshal([]byte(text("busy")), &got))
+	if len(got) != requests+1 {
+		t.Errorf("%d of %d keys are there", len(got)-1, requests)
+	}
+}
+
+func equalJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y map[string]any
+	must(t, json.Unmarshal([]byte(a), &x))
+	must(t, json.Unmarshal([]byte(b), &y))
+	return fmt.Sprint(x) == fmt.Sprint(y)
+}
