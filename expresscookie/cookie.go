@@ -59,9 +59,8 @@ type attributes struct {
 }
 
 var (
-	jsonNull  = json.RawMessage("null")
-	jsonTrue  = json.RawMessage("true")
-	jsonFalse = json.RawMessage("false")
+	jsonNull = json.RawMessage("null")
+	jsonTrue = json.RawMessage("true")
 )
 
 // isoMillis is what a JavaScript Date is in JSON.

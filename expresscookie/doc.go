@@ -22,8 +22,8 @@
 // secrets, cookie, rolling and saveUninitialized as in the app, and the prefix as in its store.
 //
 // What differs: only the top-level keys that changed are written, so that requests running at the same time, here and in Express,
-// keep each other's; a change of the cookie's age alone is a change; and a save has happened, or failed, before the response's
-// head leaves.
+// keep each other's; a change of the cookie's age alone is a change; Save extends the session's life, where req.session.save writes
+// the end of the save before; and the last save has happened, or failed, before the response's head leaves.
 //
 // # Safety
 //

@@ -1,0 +1,49 @@
+// A login of the plainest kind, as in test/express: nothing here knows that a Go service takes part in it.
+import express from 'express'
+import session from 'express-session'
+import { RedisStore } from 'connect-redis'
+import { createClient } from 'redis'
+
+const client = createClient({ url: 'redis://127.0.0.1:6379' })
+client.on('error', (error) => console.error('redis:', error.code ?? error.message))
+await client.connect()
+
+const app = express()
+app.use(express.json())
+app.use(session({
+  store: new RedisStore({ client }),
+  secret: ['signed in Express', 'signed in Go'],
+  resave: false,
+  saveUninitialized: false,
+  cookie: { maxAge: 30 * 60 * 1000, sameSite: 'lax' }
+}))
+
+const answer = (req, res) => res.json({
+  user: req.session.user?.name ?? null, note: req.session.note ?? null, maxAge: req.session.cookie.originalMaxAge
+})
+
+app.get('/me', answer)
+
+app.post('/login', (req, res, next) => {
+  req.session.regenerate((error) => {
+    if (error) return next(error)
+    req.session.user = { name: req.body.user, since: new Date() }
+    answer(req, res)
+  })
+})
+
+app.post('/change', (req, res) => {
+  req.session.note = req.body.note
+  answer(req, res)
+})
+
+app.post('/logout', (req, res, next) => {
+  req.session.destroy((error) => error ? next(error) : res.json({}))
+})
+
+app.use((error, req, res, next) => {
+  console.error('request:', error.message)
+  res.status(500).json({ error: error.message })
+})
+
+app.listen(3000, '127.0.0.1', () => console.log('listening'))

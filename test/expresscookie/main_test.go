@@ -1,0 +1,9 @@
+package expresscookie
+
+import (
+	"testing"
+
+	"github.com/sessioncast/sessioncast/test/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
