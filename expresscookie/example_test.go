@@ -19,7 +19,7 @@ import (
 // logged in here is so there, and the other way round.
 func Example() {
 	node, err := sessioncast.Open(context.Background(), sessioncast.Config{
-		Name: "service", Cluster: "example", Insecure: true, Port: 24340, // for the example; leave them out in earnest
+		Name: "service", Cluster: "example", Insecure: true, Port: 24400, // for the example; leave them out in earnest
 		Address: netip.MustParseAddr("127.0.0.1"), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func openNode(t *testing.T) *sessioncast.Node {
 	t.Helper()
 	node, err := sessioncast.Open(t.Context(), sessioncast.Config{
-		Name: t.Name(), Cluster: t.Name(), Insecure: true, Port: 24350, MulticastTTL: -1,
+		Name: t.Name(), Cluster: t.Name(), Insecure: true, Port: 24440, MulticastTTL: -1,
 		Address: netip.MustParseAddr("127.0.0.1"), Logger: slog.New(slog.DiscardHandler),
 	})
 	must(t, err)
