@@ -15,6 +15,7 @@ func TestWhatIsSavedAndSent(t *testing.T) {
 	ages := Config{Cookie: Cookie{MaxAge: time.Minute}}
 	rolling := Config{Rolling: true}
 	uninitialized := Config{SaveUninitialized: true}
+	minute := strings.Replace(minute, "00:01:00", "00:00:50", 1) // ten seconds ago
 	for _, c := range []struct {
 		name  string
 		cfg   Config
@@ -29,20 +30,20 @@ func TestWhatIsSavedAndSent(t *testing.T) {
 		{"new and changed", Config{}, "", change, "create", true},
 		{"new, changed and changed back", Config{}, "", func(s *Session) error { _ = change(s); return s.Delete("a") }, "", false},
 		{"new and saved", Config{}, "", func(s *Session) error { _ = change(s); return save(s) }, "create", true},
-		{"new, saved and changed again", Config{}, "", func(s *Session) error { _ = save(s); return change(s) }, "create patch", true},
+		{"new, saved and changed again", Config{}, "", func(s *Session) error { _ = save(s); return change(s) }, "create patch(a)", true},
 		{"new and destroyed", Config{}, "", destroy, "", false},
 		{"new and regenerated", Config{}, "", regenerate, "create", true},
 		{"new and to be remembered", Config{}, "", func(s *Session) error { return s.SetMaxAge(time.Hour) }, "create", true},
 		{"as it was", Config{}, plain, nil, "get touch", false},
 		{"as it was, with an age", ages, minute, nil, "get touch", false},
 		{"as it was, rolling", rolling, plain, nil, "get touch", true},
-		{"changed, without an age", Config{}, plain, change, "get patch", false},
-		{"changed, with an age", ages, minute, change, "get patch", true},
-		{"changed, with an age of its own", Config{}, minute, change, "get patch", true},
-		{"changed and saved", ages, minute, func(s *Session) error { _ = change(s); return save(s) }, "get patch touch", true},
+		{"changed, without an age", Config{}, plain, change, "get patch(a)", false},
+		{"changed, with an age", ages, minute, change, "get patch(a cookie)", true},
+		{"changed, with an age of its own", Config{}, minute, change, "get patch(a cookie)", true},
+		{"changed and saved", ages, minute, func(s *Session) error { _ = change(s); return save(s) }, "get patch(a cookie) touch", true},
 		{"set to what it was", ages, minute, func(s *Session) error { return s.Set("user", "alice") }, "get touch", false},
-		{"older only", Config{}, plain, func(s *Session) error { return s.SetMaxAge(time.Hour) }, "get patch", true},
-		{"no age any more", Config{}, minute, func(s *Session) error { return s.SetMaxAge(0) }, "get patch", false},
+		{"older only", Config{}, plain, func(s *Session) error { return s.SetMaxAge(time.Hour) }, "get patch(cookie)", true},
+		{"no age any more", Config{}, minute, func(s *Session) error { return s.SetMaxAge(0) }, "get patch(cookie)", false},
 		{"regenerated", Config{}, plain, regenerate, "get destroy create", true},
 		{"regenerated and changed", Config{}, plain, func(s *Session) error { _ = regenerate(s); return change(s) }, "get destroy create", true},
 		{"regenerated, changed and saved", Config{}, plain, func(s *Session) error { _ = regenerate(s); _ = change(s); return save(s) }, "get destroy create", true},

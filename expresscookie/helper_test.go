@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +90,11 @@ func (m *memory) Create(_ context.Context, id string, data []byte, ttl time.Dura
 }
 
 func (m *memory) Patch(_ context.Context, id string, changed map[string]json.RawMessage, removed []string, ttl time.Duration) error {
-	defer m.call("patch")()
+	names := slices.Sorted(maps.Keys(changed))
+	for _, key := range removed {
+		names = append(names, "-"+key)
+	}
+	defer m.call("patch(" + strings.Join(names, " ") + ")")()
 	return m.write(id, true, func() ([]byte, error) { return patch(m.data[id], changed, removed) }, ttl)
 }
 

@@ -123,7 +123,7 @@ func TestWhatChangesAfterTheHeadIsSavedAtTheEnd(t *testing.T) {
 		_, _ = io.WriteString(w, "streamed")
 		must(t, a.Of(r).Set("late", 1))
 	})
-	if got, want := a.store.text(anID), `{"cookie":`+plain+`,"late":1}`; got != want || a.store.asked() != "get touch patch" {
+	if got, want := a.store.text(anID), `{"cookie":`+plain+`,"late":1}`; got != want || a.store.asked() != "get touch patch(late)" {
 		t.Errorf("stored %s, want %s", got, want)
 	}
 	a.wantEvents()

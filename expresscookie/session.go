@@ -1,6 +1,7 @@
 package expresscookie
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ type Session struct {
 	cookie   attributes
 	now      fields // as the request has it
 	base     fields // as it was read or saved last
+	baked    []byte // the cookie as it was then, as JSON
 	aged     bool   // the cookie's age was changed since
 	stored   bool   // it was read or saved: a save that does not find it has met a logout
 	modified bool   // the browser has to hear of it: it was changed or saved since the request began
@@ -37,7 +39,7 @@ func (s *Session) begin() {
 	s.settle()
 }
 
-func (s *Session) settle() { s.base, s.aged = maps.Clone(s.now), false }
+func (s *Session) settle() { s.base, s.baked, s.aged = maps.Clone(s.now), s.cookieJSON(), false }
 
 // ID is the session's id. Whoever knows it and a secret is its user: it belongs in no log.
 func (s *Session) ID() string { return s.id }
@@ -150,11 +152,11 @@ func (s *Session) Save(ctx context.Context) error {
 		return s.ended
 	}
 	s.cookie.touch(time.Now())
-	whole := s.now.text(s.cookieJSON())
+	cookie := s.cookieJSON()
+	whole := s.now.text(cookie)
 	if len(whole) > MaxSession {
 		return ErrTooLarge
 	}
-	changed, removed := s.now.since(s.base)
 	store, err := s.m.cfg.Store, error(nil)
 	switch {
 	case s.ttl() <= 0: // an age of 0 set in Express: connect-redis destroys it, too
@@ -164,7 +166,10 @@ func (s *Session) Save(ctx context.Context) error {
 	case !s.dirty():
 		return s.Touch(ctx)
 	default:
-		changed[cookieKey] = s.cookieJSON()
+		changed, removed := s.now.since(s.base)
+		if !bytes.Equal(cookie, s.baked) {
+			changed[cookieKey] = cookie
+		}
 		err = store.Patch(ctx, s.id, changed, removed, s.ttl())
 	}
 	if err != nil {

@@ -83,10 +83,17 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	if got, want := a.store.text(anID), `{"cookie":`+plain+`,"a":10,"b":{"c":3},"e":5}`; got != want {
 		t.Errorf("stored\n %s, want\n %s", got, want)
 	}
-	a.store.asked()
+	if got := a.store.asked(); got != "get patch(b -d)" {
+		t.Errorf("asked to %s", got)
+	}
 	must(t, s.Save(t.Context()))
 	if got := a.store.asked(); got != "touch" {
 		t.Errorf("a second save without a change: %s", got)
+	}
+	must(t, s.SetMaxAge(time.Minute))
+	must(t, s.Save(t.Context()))
+	if got := a.store.asked(); got != "patch(cookie)" {
+		t.Errorf("a save of a changed cookie: %s", got)
 	}
 }
 
