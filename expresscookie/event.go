@@ -10,11 +10,12 @@ const (
 	TooLong                        // the cookie exceeds MaxCookie
 	Unknown                        // the cookie is good, and there is no session: destroyed, ended, or never made
 	Destroyed                      // a session was destroyed while a request that would have saved or extended it ran
+	Conflict                       // keys were written over what another request had changed meanwhile: Keys names them
 	Insecure                       // a cookie for HTTPS only was not sent since the request is no HTTPS
 	Failed                         // a session could not be saved after the response's head had left: Err says why
 )
 
-var kindNames = [...]string{"", "unsigned", "tampered", "too long", "unknown", "destroyed", "insecure", "failed"}
+var kindNames = [...]string{"", "unsigned", "tampered", "too long", "unknown", "destroyed", "conflict", "insecure", "failed"}
 
 func (k EventKind) String() string {
 	if k > 0 && int(k) < len(kindNames) {
@@ -26,5 +27,6 @@ func (k EventKind) String() string {
 // Event is something to count.
 type Event struct {
 	Kind EventKind
-	Err  error // of Failed
+	Keys []string // of Conflict
+	Err  error    // of Failed
 }

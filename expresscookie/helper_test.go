@@ -2,7 +2,6 @@ package expresscookie
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -62,12 +61,12 @@ func (m *memory) text(id string) string {
 	return string(m.data[id])
 }
 
-func (m *memory) Get(_ context.Context, id string) ([]byte, error) {
+func (m *memory) Get(_ context.Context, id string) (Stored, error) {
 	defer m.call("get")()
 	if !m.there(id) {
-		return nil, ErrNotFound
+		return Stored{}, ErrNotFound
 	}
-	return m.data[id], nil
+	return Stored{m.data[id], string(m.data[id])}, nil
 }
 
 func (m *memory) write(id string, must bool, f func() ([]byte, error), ttl time.Duration) error {
@@ -89,13 +88,18 @@ func (m *memory) Create(_ context.Context, id string, data []byte, ttl time.Dura
 	return m.write(id, false, func() ([]byte, error) { return data, nil }, ttl)
 }
 
-func (m *memory) Patch(_ context.Context, id string, changed map[string]json.RawMessage, removed []string, ttl time.Duration) error {
-	names := slices.Sorted(maps.Keys(changed))
-	for _, key := range removed {
+func (m *memory) Patch(_ context.Context, id string, p Patch, ttl time.Duration) (done Patched, err error) {
+	names := slices.Sorted(maps.Keys(p.Changed))
+	for _, key := range p.Removed {
 		names = append(names, "-"+key)
 	}
 	defer m.call("patch(" + strings.Join(names, " ") + ")")()
-	return m.write(id, true, func() ([]byte, error) { return patch(m.data[id], changed, removed) }, ttl)
+	if was, ok := p.Since.(string); ok && was != string(m.data[id]) { // more than a real one would tell
+		done.Conflicts = slices.Clone(names)
+	}
+	err = m.write(id, true, func() ([]byte, error) { return p.apply(m.data[id]) }, ttl)
+	done.Version = string(m.data[id])
+	return done, err
 }
 
 func (m *memory) Touch(_ context.Context, id string, ttl time.Duration) error {

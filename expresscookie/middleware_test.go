@@ -3,7 +3,6 @@ package expresscookie
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -165,11 +164,11 @@ func TestAClientThatLeavesDoesNotUndoItsRequest(t *testing.T) {
 // obedient is a Store that does nothing for a context that has ended.
 type obedient struct{ *memory }
 
-func (o *obedient) Patch(ctx context.Context, id string, changed map[string]json.RawMessage, removed []string, ttl time.Duration) error {
+func (o *obedient) Patch(ctx context.Context, id string, p Patch, ttl time.Duration) (Patched, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return Patched{}, err
 	}
-	return o.memory.Patch(ctx, id, changed, removed, ttl)
+	return o.memory.Patch(ctx, id, p, ttl)
 }
 
 func TestAPanicSavesNothing(t *testing.T) {

@@ -31,9 +31,9 @@ type cluster struct {
 
 const patchLocks = 64
 
-func (c *cluster) Get(ctx context.Context, id string) ([]byte, error) {
+func (c *cluster) Get(ctx context.Context, id string) (Stored, error) {
 	s, err := c.node.Get(ctx, c.prefix+id)
-	return s.Data, storeError(err)
+	return Stored{Data: s.Data}, storeError(err)
 }
 
 func (c *cluster) Create(ctx context.Context, id string, data []byte, ttl time.Duration) error {
@@ -41,32 +41,32 @@ func (c *cluster) Create(ctx context.Context, id string, data []byte, ttl time.D
 	return storeError(err)
 }
 
-func (c *cluster) Patch(ctx context.Context, id string, changed map[string]json.RawMessage, removed []string, ttl time.Duration) error {
+func (c *cluster) Patch(ctx context.Context, id string, p Patch, ttl time.Duration) (Patched, error) {
 	lock := &c.locks[maphash.String(c.seed, id)%patchLocks]
 	lock.Lock()
 	defer lock.Unlock()
-	data, err := c.Get(ctx, id)
+	s, err := c.Get(ctx, id)
 	if err != nil {
-		return err
+		return Patched{}, err
 	}
-	patched, err := patch(data, changed, removed)
+	data, err := p.apply(s.Data)
 	if err != nil {
-		return err
+		return Patched{}, err
 	}
-	_, err = c.node.Update(ctx, c.prefix+id, patched, ttl)
-	return storeError(err)
+	_, err = c.node.Update(ctx, c.prefix+id, data, ttl)
+	return Patched{}, storeError(err)
 }
 
-// patch sets and removes top-level keys of a JSON object.
-func patch(data []byte, changed map[string]json.RawMessage, removed []string) ([]byte, error) {
+// apply changes a JSON object.
+func (p *Patch) apply(data []byte) ([]byte, error) {
 	var f fields
 	if json.Unmarshal(data, &f) != nil || f == nil {
 		return nil, ErrNotSession
 	}
-	for _, key := range removed {
+	for _, key := range p.Removed {
 		delete(f, key)
 	}
-	maps.Copy(f, changed)
+	maps.Copy(f, p.Changed)
 	cookie, there := f[cookieKey]
 	if !there {
 		return nil, ErrNotSession

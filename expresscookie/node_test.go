@@ -37,18 +37,26 @@ func TestSessionsInTheCluster(t *testing.T) {
 		must(t, err)
 		return string(s.Data)
 	}
-	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+	patch := func(id string, changed map[string]string, removed ...string) error {
+		p := Patch{Changed: make(fields), Removed: removed}
+		for key, v := range changed {
+			p.Changed[key] = json.RawMessage(v)
+		}
+		_, err := store.Patch(ctx, id, p, time.Hour)
+		return err
+	}
+	one := map[string]string{"a": "1"}
 
 	_, err := store.Get(ctx, "s")
 	wantErr(t, "Get of nothing", err, ErrNotFound)
-	wantErr(t, "Patch of nothing", store.Patch(ctx, "s", fields{"a": raw("1")}, nil, time.Minute), ErrNotFound)
+	wantErr(t, "Patch of nothing", patch("s", one), ErrNotFound)
 	wantErr(t, "Touch of nothing", store.Touch(ctx, "s", time.Minute), ErrNotFound)
 	wantErr(t, "an id beyond all keys", store.Touch(ctx, strings.Repeat("i", 2000), time.Minute), ErrNotFound)
 	must(t, store.Create(ctx, "s", []byte(`{"cookie":{},"a":1,"b":2,"c":"é\ud800"}`), time.Minute))
 	if _, err := store.Get(ctx, "s"); err != nil || text("s") == "" {
 		t.Errorf("what was created: %v, %s", err, text("s"))
 	}
-	must(t, store.Patch(ctx, "s", fields{"a": raw(`"</>"`), "d": raw("[3]")}, []string{"b", "x"}, time.Hour))
+	must(t, patch("s", map[string]string{"a": `"</>"`, "d": "[3]"}, "b", "x"))
 	if got, want := text("s"), `{"cookie":{},"a":"</>","c":"é\ud800","d":[3]}`; !equalJSON(t, got, want) {
 		t.Errorf("patched\n %s, want\n %s", got, want)
 	}
@@ -59,11 +67,11 @@ func TestSessionsInTheCluster(t *testing.T) {
 	if s, _ := node.Get(ctx, DefaultPrefix+"s"); time.Until(s.Expires) > 2*time.Minute {
 		t.Errorf("it ends at %v", s.Expires)
 	}
-	wantErr(t, "too large", store.Patch(ctx, "s", fields{"a": raw(`"` + strings.Repeat("a", MaxSession) + `"`)}, nil, time.Hour), ErrTooLarge)
+	wantErr(t, "too large", patch("s", map[string]string{"a": `"` + strings.Repeat("a", MaxSession) + `"`}), ErrTooLarge)
 
 	must(t, store.Destroy(ctx, "s"))
 	must(t, store.Destroy(ctx, "s"))
-	wantErr(t, "Patch of what was destroyed", store.Patch(ctx, "s", fields{"a": raw("1")}, nil, time.Minute), ErrNotFound)
+	wantErr(t, "Patch of what was destroyed", patch("s", one), ErrNotFound)
 	wantErr(t, "Touch of what was destroyed", store.Touch(ctx, "s", time.Minute), ErrNotFound)
 	if got := text("s"); got != "" {
 		t.Errorf("revived: %s", got)
@@ -71,7 +79,7 @@ func TestSessionsInTheCluster(t *testing.T) {
 
 	_, err = node.Set(ctx, DefaultPrefix+"odd", []byte("no session"), time.Minute)
 	must(t, err)
-	wantErr(t, "Patch of what is no session", store.Patch(ctx, "odd", fields{"a": raw("1")}, nil, time.Minute), ErrNotSession)
+	wantErr(t, "Patch of what is no session", patch("odd", one), ErrNotSession)
 	if got := text("odd"); got != "no session" {
 		t.Errorf("it became %s", got)
 	}
@@ -85,7 +93,8 @@ func patchAtOnce(t *testing.T, store Store, text func(id string) string) {
 	var all sync.WaitGroup
 	for i := range requests {
 		all.Go(func() {
-			if err := store.Patch(t.Context(), "busy", fields{fmt.Sprint("key", i): json.RawMessage(fmt.Sprint(i))}, nil, time.Minute); err != nil {
+			p := Patch{Changed: fields{fmt.Sprint("key", i): json.RawMessage(fmt.Sprint(i))}}
+			if _, err := store.Patch(t.Context(), "busy", p, time.Minute); err != nil {
 				t.Error(err)
 			}
 		})

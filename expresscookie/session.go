@@ -27,6 +27,7 @@ type Session struct {
 	now      fields // as the request has it
 	base     fields // as it was read or saved last
 	baked    []byte // the cookie as it was then, as JSON
+	version  any    // the store's, of that
 	aged     bool   // the cookie's age was changed since
 	stored   bool   // it was read or saved: a save that does not find it has met a logout
 	modified bool   // the browser has to hear of it: it was changed or saved since the request began
@@ -35,7 +36,7 @@ type Session struct {
 // begin makes a new session of a new id.
 func (s *Session) begin() {
 	s.id, s.now, s.cookie = newID(), make(fields), s.m.cfg.Cookie.made(s.https)
-	s.stored, s.aged, s.ended = false, false, nil
+	s.stored, s.version, s.ended = false, nil, nil
 	s.settle()
 }
 
@@ -166,17 +167,31 @@ func (s *Session) Save(ctx context.Context) error {
 	case !s.dirty():
 		return s.Touch(ctx)
 	default:
-		changed, removed := s.now.since(s.base)
-		if !bytes.Equal(cookie, s.baked) {
-			changed[cookieKey] = cookie
-		}
-		err = store.Patch(ctx, s.id, changed, removed, s.ttl())
+		err = s.patch(ctx, cookie)
 	}
 	if err != nil {
 		return s.met(err)
 	}
 	s.stored, s.modified = true, true
 	s.settle()
+	return nil
+}
+
+// patch writes what has changed.
+func (s *Session) patch(ctx context.Context, cookie json.RawMessage) error {
+	changed, removed := s.now.since(s.base)
+	if !bytes.Equal(cookie, s.baked) {
+		changed[cookieKey] = cookie
+	}
+	p, err := s.m.cfg.Store.Patch(ctx, s.id, Patch{Changed: changed, Removed: removed, Since: s.version}, s.ttl())
+	if err != nil {
+		return err
+	}
+	s.version = p.Version
+	keys := slices.DeleteFunc(p.Conflicts, func(key string) bool { return key == cookieKey }) // every request moves its end
+	if len(keys) > 0 {
+		s.m.cfg.OnEvent(s.r, Event{Kind: Conflict, Keys: keys})
+	}
 	return nil
 }
 

@@ -86,6 +86,7 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	if got := a.store.asked(); got != "get patch(b -d)" {
 		t.Errorf("asked to %s", got)
 	}
+	a.wantEvents("conflict")
 	must(t, s.Save(t.Context()))
 	if got := a.store.asked(); got != "touch" {
 		t.Errorf("a second save without a change: %s", got)
@@ -95,6 +96,7 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	if got := a.store.asked(); got != "patch(cookie)" {
 		t.Errorf("a save of a changed cookie: %s", got)
 	}
+	a.wantEvents() // of this session's own doing nothing is in conflict
 }
 
 func TestASaveOfADestroyedSessionDoesNotReviveIt(t *testing.T) {

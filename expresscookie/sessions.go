@@ -105,7 +105,7 @@ func (m *Sessions) Load(r *http.Request) (*Session, error) {
 		return s, nil
 	}
 	s.cookieID = id
-	data, err := m.cfg.Store.Get(r.Context(), id)
+	stored, err := m.cfg.Store.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		m.tell(r, Unknown)
@@ -114,10 +114,10 @@ func (m *Sessions) Load(r *http.Request) (*Session, error) {
 	case err != nil:
 		return nil, err
 	}
-	if s.now, s.cookie, err = readSession(data); err != nil {
+	if s.now, s.cookie, err = readSession(stored.Data); err != nil {
 		return nil, err
 	}
-	s.id, s.stored = id, true
+	s.id, s.stored, s.version = id, true, stored.Version
 	s.settle()
 	return s, nil
 }

@@ -3,6 +3,7 @@ package expresscookie
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -22,9 +23,9 @@ type oneStore struct {
 	calls []string
 }
 
-func (s *oneStore) Get(_ context.Context, id string) ([]byte, error) {
+func (s *oneStore) Get(_ context.Context, id string) (expresscookie.Stored, error) {
 	s.asked, s.calls = &id, append(s.calls, "get")
-	return s.text, s.missing()
+	return expresscookie.Stored{Data: s.text}, s.missing()
 }
 
 func (s *oneStore) missing() error {
@@ -39,21 +40,18 @@ func (s *oneStore) Create(_ context.Context, _ string, data []byte, _ time.Durat
 	return nil
 }
 
-func (s *oneStore) Patch(_ context.Context, _ string, changed map[string]json.RawMessage, removed []string, _ time.Duration) error {
+func (s *oneStore) Patch(_ context.Context, _ string, p expresscookie.Patch, _ time.Duration) (done expresscookie.Patched, err error) {
 	s.calls = append(s.calls, "save")
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(s.text, &all); err != nil {
-		return err
+		return done, err
 	}
-	for key, v := range changed {
-		all[key] = v
-	}
-	for _, key := range removed {
+	maps.Copy(all, p.Changed)
+	for _, key := range p.Removed {
 		delete(all, key)
 	}
-	var err error
 	s.text, err = json.Marshal(all)
-	return err
+	return done, err
 }
 
 func (s *oneStore) Touch(context.Context, string, time.Duration) error {
