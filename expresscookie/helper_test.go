@@ -2,6 +2,7 @@ package expresscookie
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -100,6 +101,21 @@ func (m *memory) Patch(_ context.Context, id string, p Patch, ttl time.Duration)
 	err = m.write(id, true, func() ([]byte, error) { return p.apply(m.data[id]) }, ttl)
 	done.Version = string(m.data[id])
 	return done, err
+}
+
+// apply changes a JSON object.
+func (p *Patch) apply(data []byte) ([]byte, error) {
+	var f fields
+	if json.Unmarshal(data, &f) != nil || f == nil {
+		return nil, ErrNotSession
+	}
+	for _, key := range p.Removed {
+		delete(f, key)
+	}
+	maps.Copy(f, p.Changed)
+	cookie := f[cookieKey]
+	delete(f, cookieKey)
+	return f.text(cookie), nil
 }
 
 func (m *memory) Touch(_ context.Context, id string, ttl time.Duration) error {

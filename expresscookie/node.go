@@ -2,11 +2,7 @@ package expresscookie
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"hash/maphash"
-	"maps"
-	"sync"
 	"time"
 
 	"github.com/sessioncast/sessioncast"
@@ -17,23 +13,16 @@ const DefaultPrefix = "sess:"
 
 // Over is a Store in the cluster: the one that an Express app on any of its servers has, if prefix is the same there. A write waits for
 // as many other servers as the node is configured to, or as sessioncast.WithAck says.
-func Over(node *sessioncast.Node, prefix string) Store {
-	return &cluster{node: node, prefix: prefix, seed: maphash.MakeSeed()}
-}
+func Over(node *sessioncast.Node, prefix string) Store { return &cluster{node, prefix} }
 
 type cluster struct {
 	node   *sessioncast.Node
 	prefix string
-
-	seed  maphash.Seed
-	locks [patchLocks]sync.Mutex // by key: a patch reads and writes, and another of this process must not come between
 }
-
-const patchLocks = 64
 
 func (c *cluster) Get(ctx context.Context, id string) (Stored, error) {
 	s, err := c.node.Get(ctx, c.prefix+id)
-	return Stored{Data: s.Data}, storeError(err)
+	return Stored{s.Data, s.Version}, storeError(err)
 }
 
 func (c *cluster) Create(ctx context.Context, id string, data []byte, ttl time.Duration) error {
@@ -42,40 +31,9 @@ func (c *cluster) Create(ctx context.Context, id string, data []byte, ttl time.D
 }
 
 func (c *cluster) Patch(ctx context.Context, id string, p Patch, ttl time.Duration) (Patched, error) {
-	lock := &c.locks[maphash.String(c.seed, id)%patchLocks]
-	lock.Lock()
-	defer lock.Unlock()
-	s, err := c.Get(ctx, id)
-	if err != nil {
-		return Patched{}, err
-	}
-	data, err := p.apply(s.Data)
-	if err != nil {
-		return Patched{}, err
-	}
-	_, err = c.node.Update(ctx, c.prefix+id, data, ttl)
-	return Patched{}, storeError(err)
-}
-
-// apply changes a JSON object.
-func (p *Patch) apply(data []byte) ([]byte, error) {
-	var f fields
-	if json.Unmarshal(data, &f) != nil || f == nil {
-		return nil, ErrNotSession
-	}
-	for _, key := range p.Removed {
-		delete(f, key)
-	}
-	maps.Copy(f, p.Changed)
-	cookie, there := f[cookieKey]
-	if !there {
-		return nil, ErrNotSession
-	}
-	delete(f, cookieKey)
-	if data = f.text(cookie); len(data) > MaxSession {
-		return nil, ErrTooLarge
-	}
-	return data, nil
+	since, _ := p.Since.(sessioncast.Version) // none after Create, which tells none
+	res, err := c.node.Patch(ctx, c.prefix+id, sessioncast.Patch{Set: p.Changed, Remove: p.Removed, Since: since}, ttl)
+	return Patched{res.Version, res.Conflicts}, storeError(err)
 }
 
 func (c *cluster) Touch(ctx context.Context, id string, ttl time.Duration) error {
@@ -96,6 +54,8 @@ func storeError(err error) error {
 		return ErrNotFound
 	case errors.Is(err, sessioncast.ErrTooLarge):
 		return ErrTooLarge
+	case errors.Is(err, sessioncast.ErrNoObject):
+		return ErrNotSession
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func TestAGoServiceSharesTheLoginOfAnExpressApp(t *testing.T) {
 	rig.Namespaces(t, 2, func(t *testing.T, n *nstest.Net) {
 		s := startAll(t, n)
 		alice := &user{T: t}
-		s.everywhere(alice, "before", page{MaxAge: halfAnHour})
+		s.everywhere(alice, "before", page{Minutes: halfAnHour})
 
 		// In Express, read and changed in Go, out in Go.
 		name, note := userMark+" alice", noteMark+" 1"
@@ -48,7 +48,7 @@ func TestAGoServiceSharesTheLoginOfAnExpressApp(t *testing.T) {
 		alice.post(s.express[1], "/change", "note", second)
 		s.everywhere(alice, "changed in Express", page{&name, &second, halfAnHour})
 		alice.post(s.service, "/logout", "", "")
-		s.everywhere(alice, "logged out in Go", page{MaxAge: halfAnHour})
+		s.everywhere(alice, "logged out in Go", page{Minutes: halfAnHour})
 
 		// In Go, read and changed in Express, out in Express while a request runs in Go.
 		planted := alice.sessionID()
@@ -60,7 +60,7 @@ func TestAGoServiceSharesTheLoginOfAnExpressApp(t *testing.T) {
 		alice.post(s.express[1], "/change", "note", note)
 		s.everywhere(alice, "changed in Express", page{&name, &note, halfAnHour})
 		s.logoutDuringASlowRequest(alice)
-		s.everywhere(alice, "logged out in Express during a request in Go", page{MaxAge: halfAnHour})
+		s.everywhere(alice, "logged out in Express during a request in Go", page{Minutes: halfAnHour})
 		if !strings.Contains(s.service.process.Log(), "event: destroyed") {
 			t.Error("the service was not told of the save that came too late")
 		}
@@ -68,7 +68,7 @@ func TestAGoServiceSharesTheLoginOfAnExpressApp(t *testing.T) {
 	})
 }
 
-const halfAnHour = 30 * 60 * 1000
+const halfAnHour = 30
 
 // program is an app or a service of a server.
 type program struct {

@@ -23,9 +23,9 @@ type person struct {
 
 // page is what service and app answer.
 type page struct {
-	User   *string `json:"user"`
-	Note   *string `json:"note"`
-	MaxAge int64   `json:"maxAge"`
+	User    *string `json:"user"`
+	Note    *string `json:"note"`
+	Minutes float64 `json:"minutes"` // that a cookie lives
 }
 
 // service has the routes of app/server.js, and one that is slow.
@@ -69,7 +69,7 @@ func serve(keyFile string) error {
 func (s *service) me(w http.ResponseWriter, r *http.Request) {
 	session := s.sessions.Of(r)
 	var user person
-	p := page{MaxAge: session.MaxAge().Milliseconds()}
+	p := page{Minutes: session.MaxAge().Round(time.Minute).Minutes()}
 	if known, err := session.Get("user", &user); fail(w, err) {
 		return
 	} else if known {

@@ -18,8 +18,9 @@ app.use(session({
   cookie: { maxAge: 30 * 60 * 1000, sameSite: 'lax' }
 }))
 
+// express-session loses a millisecond of originalMaxAge at times: it reads the clock twice.
 const answer = (req, res) => res.json({
-  user: req.session.user?.name ?? null, note: req.session.note ?? null, maxAge: req.session.cookie.originalMaxAge
+  user: req.session.user?.name ?? null, note: req.session.note ?? null, minutes: Math.round(req.session.cookie.originalMaxAge / 60000)
 })
 
 app.get('/me', answer)
