@@ -38,6 +38,9 @@ func TestAllocationBudgets(t *testing.T) {
 	wantAllocs(t, "Load", 0, func() { a.Load(key(name), &into) })
 	wantAllocs(t, "Sweep of nothing", 0, func() { a.Sweep(a.now) })
 	fresh := names(2000) // the entry, its name in the log, slots
+	labelled := Write{Value: []byte("value"), Owner: "user", OwnerSet: true}
+	a.put("labelled", "value")
+	wantAllocs(t, "Put of a labelled session", 0, func() { _, _ = a.Put(a.now, key("labelled"), &labelled) })
 	wantAllocs(t, "Put of a new session", 4, func() { fresh = fresh[1:]; _, _ = a.Put(a.now, key(fresh[0]), &w) })
 }
 
@@ -60,6 +63,10 @@ func TestCostIsCloseToTheHeap(t *testing.T) {
 	}{
 		{"sessions of 512 B", written, func(n *node, name string) { n.put(name, string(make([]byte, 512)), n.dueIn(hour)) }},
 		{"small sessions", written, func(n *node, name string) { n.put(name, "0123456789abcdef", n.dueIn(hour)) }},
+		{"labelled sessions", written, func(n *node, name string) {
+			n.put(name, "0123456789abcdef", n.dueIn(hour), of("user-"+name[len(name)-8:len(name)-1]))
+		}},
+		{"sessions of one owner", written, func(n *node, name string) { n.put(name, "0123456789abcdef", n.dueIn(hour), of("guest")) }},
 		{"touched sessions", over, func(n *node, name string) {
 			n.put(name, "0123456789abcdef", n.dueIn(hour))
 			n.expire(name, n.now+hour+1)
@@ -95,6 +102,12 @@ func (n *node) held() int64 {
 	bytes, _ := n.pages()
 	for i := range n.buckets {
 		bytes += int64(cap(n.buckets[i].slots)) * int64(unsafe.Sizeof(slot{}))
+	}
+	for i := range n.owners {
+		bytes += int64(cap(n.owners[i].runs)) * int64(unsafe.Sizeof(run{}))
+		for _, r := range n.owners[i].runs {
+			bytes += int64(cap(r.pairs)) * int64(unsafe.Sizeof(pair{}))
+		}
 	}
 	return bytes
 }

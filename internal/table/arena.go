@@ -29,7 +29,7 @@ const (
 	tidyEmptied = 1024 // pages that one Sweep empties at most
 )
 
-// arena is the pages of a share of the buckets. Its lock is the only one that is taken under a bucket's.
+// arena is the pages of a share of the buckets. Its lock is taken under a bucket's, and nothing is locked under it.
 type arena struct {
 	mu      sync.Mutex
 	open    *page

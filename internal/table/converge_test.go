@@ -45,6 +45,7 @@ func (c *cluster) deliver(t *rapid.T) {
 	n := c.nodes[l.to]
 	high := n.OwnHigh()
 	n.Merge(n.now, l.k, &l.state)
+	n.auditOwners()
 	c.pushSince(l.to, high)
 	if rapid.IntRange(0, 3).Draw(t, "twice") != 0 {
 		c.mail = append(c.mail[:i], c.mail[i+1:]...)
@@ -65,7 +66,7 @@ func (c *cluster) act(t *rapid.T, i int) {
 	n := c.nodes[i]
 	high := n.OwnHigh()
 	k := drawKey(t)
-	switch rapid.IntRange(0, 9).Draw(t, "act") {
+	switch rapid.IntRange(0, 10).Draw(t, "act") {
 	case 0, 1, 2:
 		w := drawWrite(t, n.now)
 		_, _ = n.Put(n.now, k, &w)
@@ -79,7 +80,10 @@ func (c *cluster) act(t *rapid.T, i int) {
 		}
 	case 9:
 		n.sweep()
+	case 10:
+		_, _ = n.DestroyOwned(n.now, int(k.DB), &Logout{Owner: rapid.SampledFrom(labels).Draw(t, "owner")}, 0, 10)
 	}
+	n.auditOwners()
 	c.pushSince(i, high)
 }
 
@@ -155,7 +159,7 @@ func (c *cluster) same(t *rapid.T) {
 			k := record.Key{DB: uint8(i % 2), Name: fmt.Sprint("k", i/2)}
 			v, ok := first.Get(first.now, k)
 			w, also := n.Get(n.now, k)
-			if ok != also || string(v.Value) != string(w.Value) {
+			if ok != also || string(v.Value) != string(w.Value) || v.Owner != w.Owner {
 				t.Fatalf("%v: %v %q and %v %q", k, ok, v.Value, also, w.Value)
 			}
 		}

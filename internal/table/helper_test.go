@@ -70,6 +70,10 @@ func (n *node) tryPut(name, value string, change ...func(*Write)) (Result, error
 
 func (n *node) dueIn(ms int64) func(*Write) { return func(w *Write) { w.Due = n.now + ms } }
 
+func of(owner string) func(*Write) {
+	return func(w *Write) { w.Owner, w.OwnerSet = owner, true }
+}
+
 func ifAbsent(w *Write)  { w.If = IfAbsent }
 func ifPresent(w *Write) { w.If = IfPresent }
 func explicit(w *Write)  { w.Explicit = true }
@@ -193,6 +197,29 @@ func (n *node) sendAll(m *node) {
 	}
 }
 
+// owned is the names of an owner's sessions, count at a time, and how often each came.
+func (n *node) owned(db int, owner string, count int) map[string]int {
+	out := map[string]int{}
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		cursor = n.Owned(n.now, db, owner, cursor, count, func(name string, _ View) { out[name]++ })
+	}
+	return out
+}
+
+// logOut destroys an owner's sessions, count at a time.
+func (n *node) logOut(db int, l *Logout, count int) (destroyed int) {
+	n.t.Helper()
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		res, err := n.DestroyOwned(n.now, db, l, cursor, count)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		destroyed += res.Destroyed
+		cursor = res.Next
+	}
+	return destroyed
+}
+
 func diff(a, b any) string { return cmp.Diff(a, b, cmpopts.EquateEmpty()) }
 
 // audit recounts everything that the table derives from its states.
@@ -236,10 +263,44 @@ func (n *node) audit() {
 		sums += int64(sum)
 		b.mu.Unlock()
 	}
+	bytes += ownedCost * n.auditOwners()
 	s := t.Stats()
 	if got := [...]int64{s.Bytes, s.Sessions, s.Hidden, s.Tombstones}; got != [...]int64{bytes, sessions, hiddens, tombs} {
 		n.t.Fatalf("bytes, sessions, hidden, tombstones are %v, counted %v", got, []int64{bytes, sessions, hiddens, tombs})
 	}
+}
+
+// auditOwners recounts the pairs of the index of owners, and returns how many there are.
+func (n *node) auditOwners() (count int64) {
+	n.t.Helper()
+	t := n.Table
+	want := map[pair]int{}
+	t.each(func(_ *bucket, hash uint64, e *entry) {
+		if v, _ := e.state.Winner(t.cfg.Origins, 0); v != nil && v.Value.Owner != "" {
+			want[pair{t.ownerHash(e.db, v.Value.Owner), hash}]++
+		}
+	})
+	got := map[pair]int{}
+	for i := range t.owners {
+		var last pair
+		for _, r := range t.owners[i].runs {
+			if len(r.pairs) == 0 || len(r.pairs) > maxRun || cap(r.pairs) > maxRun {
+				n.t.Fatalf("a run of %d pairs, room for %d", len(r.pairs), cap(r.pairs))
+			}
+			for _, p := range r.pairs {
+				if p.before(last) || int(p.owner>>(64-ownerBits)) != i {
+					n.t.Fatal("a pair out of place")
+				}
+				last = p
+				got[p]++
+				count++
+			}
+		}
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(pair{})); d != "" || count != t.Stats().Owned {
+		n.t.Fatalf("%d owners counted, %d in the index: %s", t.Stats().Owned, count, d)
+	}
+	return count
 }
 
 // births is what e's births say, in a form that is quickly compared.

@@ -117,7 +117,7 @@ func (o *op) hasRoom(in *record.State) bool {
 	}
 	limit = percentOf(limit, remoteLimitPercent)
 	used := o.t.counts.bytes.Load()
-	if used+atMost(len(o.k.Name), len(in.Births), valueBytes(in)) <= limit {
+	if used+atMost(len(o.k.Name), len(in.Births), valueBytes(in))+anyLabelCost(in) <= limit {
 		return true
 	}
 	var trial record.State
@@ -126,7 +126,7 @@ func (o *op) hasRoom(in *record.State) bool {
 		trial, cost = o.e.state.Clone(), int64(o.e.cost)
 	}
 	o.t.cfg.Origins.Merge(&trial, in, o.floor)
-	grow := costOf(o.k.Name, &trial) - cost
+	grow := costOf(o.k.Name, &trial) + anyLabelCost(&trial) - cost - labelCost(o.owner)
 	return grow <= 0 || len(trial.Births) == 0 || used+grow <= limit
 }
 

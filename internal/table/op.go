@@ -19,6 +19,7 @@ type op struct {
 	slot   int    // where e is in the bucket
 	was    seen   // before the operation, where anybody watches
 	watch  *[]*Watcher
+	owner  string // the label that the index of owners has for it
 	remote bool
 
 	seq   uint64 // own dot of the change, logged after the lock is released
@@ -50,6 +51,7 @@ func (o *op) take() {
 	s := &o.b.slots[o.slot]
 	s.e.unpack(o.e)
 	o.e.wake = s.wake
+	o.owner = o.t.label(o.e)
 	o.watch = o.t.watch.list.Load()
 }
 
@@ -198,7 +200,7 @@ func (o *op) place() {
 }
 
 // settle brings everything derived from the entry's state up to date after a change, and the table to the entry: packed
-// form, fingerprint, bytes, counts, events, the next wake. An entry that says nothing any more goes.
+// form, fingerprint, index of owners, bytes, counts, events, the next wake. An entry that says nothing any more goes.
 func (o *op) settle() {
 	e, t := o.e, o.t
 	print := t.cfg.Origins.Fingerprint(o.hash, &e.state)
@@ -207,6 +209,7 @@ func (o *op) settle() {
 	if e.touch != nil && e.state.Find(e.touch.birth) == nil {
 		e.touch = nil
 	}
+	o.claim()
 	if e.state.IsEmpty() {
 		o.reclass()
 		t.counts.bytes.Add(-int64(e.cost))

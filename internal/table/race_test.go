@@ -29,7 +29,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	}
 	run(func(r *rand.Rand, k record.Key, now int64) {
-		_, _ = a.Put(now, k, &Write{Value: make([]byte, r.IntN(100)), Due: now + r.Int64N(10_000), If: Condition(r.IntN(3))})
+		_, _ = a.Put(now, k, &Write{Value: make([]byte, r.IntN(100)), Due: now + r.Int64N(10_000), If: Condition(r.IntN(3)), Owner: labels[r.IntN(3)], OwnerSet: r.IntN(2) == 0})
 	})
 	run(func(r *rand.Rand, k record.Key, now int64) {
 		_, _ = a.Expire(now, k, now+r.Int64N(20_000), ExpireAlways)
@@ -63,6 +63,10 @@ func TestEverythingAtOnce(t *testing.T) {
 		case 2:
 			w := a.Watch(4)
 			w.Close()
+		case 4:
+			a.Owned(now, int(k.DB), "u1", 0, 100, func(string, View) {})
+		case 5:
+			_, _ = a.DestroyOwned(now, int(k.DB), &Logout{Owner: "u2"}, 0, 100)
 		case 3:
 			a.Root()
 			a.Stats()

@@ -24,7 +24,7 @@ type reference struct {
 
 type refEntry struct {
 	born                   bool // a birth, visible or not
-	value                  string
+	value, owner           string
 	id                     hlc.Stamp
 	due, promise, absolute int64
 	tomb, holdEnd, highest hlc.Stamp
@@ -66,12 +66,15 @@ func (r *reference) put(now int64, k record.Key, w *Write) (done bool, err error
 	at := r.clock.Read(now).Millis()
 	s := r.stamp(now, k, e)
 	if !visible {
-		e.born, e.id, e.due, e.promise, e.absolute = true, s, 0, 0, 0
+		e.born, e.id, e.due, e.promise, e.absolute, e.owner = true, s, 0, 0, 0, ""
 		if r.life != 0 {
 			e.absolute = at + r.life
 		}
 	}
 	e.value = string(w.Value)
+	if w.OwnerSet {
+		e.owner = w.Owner
+	}
 	if w.Life == LifeSet || !visible {
 		due := w.Due
 		if w.Life == LifeKeep {
@@ -164,6 +167,9 @@ func drawDue(t *rapid.T, now int64) int64 {
 	return now + rapid.Int64Range(1, 120_000).Draw(t, "due")
 }
 
+// labels are the owners that sessions are drawn from; the first is none.
+var labels = []string{"", "u1", "u2"}
+
 func drawWrite(t *rapid.T, now int64) Write {
 	return Write{
 		Value:    []byte(fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "value"))),
@@ -171,6 +177,8 @@ func drawWrite(t *rapid.T, now int64) Write {
 		Explicit: rapid.Bool().Draw(t, "explicit"),
 		Due:      drawDue(t, now),
 		Life:     LifeMode(rapid.IntRange(0, 1).Draw(t, "life")),
+		Owner:    rapid.SampledFrom(labels).Draw(t, "owner"),
+		OwnerSet: rapid.Bool().Draw(t, "owner set"),
 	}
 }
 
@@ -217,6 +225,9 @@ func stepBoth(t *rapid.T, n *node, ref *reference) {
 		}
 		ref.destroy(n.now, k, hold)
 	case 5:
+		if rapid.IntRange(0, 2).Draw(t, "log out everywhere") == 0 {
+			logOutBoth(t, n, ref, k)
+		}
 		if rapid.IntRange(0, 4).Draw(t, "flush") == 0 {
 			if _, err := n.Flush(n.now, int(k.DB)); err != nil {
 				t.Fatal(err)
@@ -235,11 +246,37 @@ func stepBoth(t *rapid.T, n *node, ref *reference) {
 	}
 }
 
+// logOutBoth destroys an owner's sessions but one.
+func logOutBoth(t *rapid.T, n *node, ref *reference, but record.Key) {
+	owner := rapid.SampledFrom(labels[1:]).Draw(t, "owner")
+	want := ownedNames(n.now, ref, but.DB, owner)
+	delete(want, but.Name)
+	l := Logout{Owner: owner, Except: func(name string) bool { return name == but.Name }}
+	if got := n.logOut(int(but.DB), &l, 1); got != len(want) {
+		t.Fatalf("%d sessions of %s destroyed, want %d", got, owner, len(want))
+	}
+	for k, e := range ref.entries {
+		if k.DB == but.DB && e.born && e.owner == owner && k != but {
+			ref.destroy(n.now, k, true)
+		}
+	}
+}
+
 func visibleNames(now int64, ref *reference, db uint8) map[string]int {
 	out := map[string]int{}
 	for k := range ref.entries {
 		if _, ok := ref.visible(now, k); ok && k.DB == db {
 			out[k.Name] = 1
+		}
+	}
+	return out
+}
+
+func ownedNames(now int64, ref *reference, db uint8, owner string) map[string]int {
+	out := visibleNames(now, ref, db)
+	for name := range out {
+		if ref.entries[record.Key{DB: db, Name: name}].owner != owner {
+			delete(out, name)
 		}
 	}
 	return out
@@ -251,8 +288,13 @@ func compare(t *rapid.T, n *node, ref *reference) {
 			k := record.Key{DB: db, Name: fmt.Sprint("k", i)}
 			v, ok := n.Get(n.now, k)
 			e, want := ref.visible(n.now, k)
-			if ok != want || ok && (string(v.Value) != e.value || v.Due != e.due) {
-				t.Fatalf("%v: %v %q due %d, want %v %+v", k, ok, v.Value, v.Due-n.now, want, e)
+			if ok != want || ok && (string(v.Value) != e.value || v.Due != e.due || v.Owner != e.owner) {
+				t.Fatalf("%v: %v %q of %q due %d, want %v %+v", k, ok, v.Value, v.Owner, v.Due-n.now, want, e)
+			}
+		}
+		for _, owner := range labels[1:] {
+			if d := diff(ownedNames(n.now, ref, db, owner), n.owned(int(db), owner, 1)); d != "" {
+				t.Fatalf("sessions of %s in %d: %s", owner, db, d)
 			}
 		}
 		if d := diff(visibleNames(n.now, ref, db), scanAll(n, int(db), 1)); d != "" {

@@ -13,6 +13,7 @@ type counts struct {
 	hidden     atomic.Int64
 	tombstones atomic.Int64
 	unknown    atomic.Int64
+	owned      atomic.Int64
 
 	refused, held, noRoom, unknownDropped, invalid atomic.Uint64
 	expired, purged, localTouches, reissued        atomic.Uint64
@@ -44,6 +45,7 @@ type Stats struct {
 	Sessions   int64 // visible, or not swept yet
 	Hidden     int64 // expired, kept until they can be forgotten
 	Tombstones int64 // floors included
+	Owned      int64 // keys with an owner label, hidden ones included
 	Bytes      int64
 	Limit      int64 // 0: none
 
@@ -73,7 +75,7 @@ type Stats struct {
 func (t *Table) Stats() Stats {
 	c := &t.counts
 	s := Stats{
-		Hidden: c.hidden.Load(), Tombstones: c.tombstones.Load(),
+		Hidden: c.hidden.Load(), Tombstones: c.tombstones.Load(), Owned: c.owned.Load(),
 		Bytes: c.bytes.Load(), Limit: t.cfg.MaxBytes,
 		Refused: c.refused.Load(), Held: c.held.Load(), NoRoom: c.noRoom.Load(),
 		UnknownDropped: c.unknownDropped.Load(), Invalid: c.invalid.Load(),

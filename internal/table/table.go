@@ -5,8 +5,9 @@
 // milliseconds, handed in. The cluster's time is the later of now and the reading of the Clock, within the allowed skew;
 // expiry goes by it.
 //
-// Locks never nest: a bucket's lock guards its entries, each log has its own lock taken after the bucket's is
-// released, watchers are sent to without blocking.
+// A bucket's lock guards its entries. Under it one other lock may be taken, of its arena or of a shard of the index of owners, and nothing under
+// those: no two buckets are locked at once, and who holds either of the others locks nothing. Each log has its own lock, taken after the
+// bucket's is released; watchers are sent to without blocking.
 package table
 
 import (
@@ -54,6 +55,7 @@ type Table struct {
 
 	arenas    [arenaSize]arena
 	stock     stock
+	owners    [ownerShards]ownerShard
 	ends      [Buckets]ends      // each under its bucket's lock
 	collected [Buckets]collected // likewise
 

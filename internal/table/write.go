@@ -131,10 +131,13 @@ func (o *op) growth(w *Write, exists bool) int64 {
 			more += len(w.Owner) - len(v.Owner)
 		}
 		grow = o.e.growth(more)
+		if w.OwnerSet && o.owner == "" {
+			grow += labelCost(w.Owner)
+		}
 	case o.e != nil:
-		grow = atMost(len(o.k.Name), 1+len(o.e.state.Births), len(w.Value)+len(w.Owner))
+		grow = atMost(len(o.k.Name), 1+len(o.e.state.Births), len(w.Value)+len(w.Owner)) + labelCost(w.Owner)
 	default:
-		grow = atMost(len(o.k.Name), 1, len(w.Value)+len(w.Owner))
+		grow = atMost(len(o.k.Name), 1, len(w.Value)+len(w.Owner)) + labelCost(w.Owner)
 	}
 	return grow
 }
