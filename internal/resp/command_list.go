@@ -14,7 +14,7 @@ func commandList() []*command {
 	for _, list := range [][]*command{
 		stringCommands(), keyCommands(), expiryCommands(), transactionCommands(), connectionCommands(), serverCommands(),
 		{{name: "session", arity: -2, group: "session", since: "7.2.0", summary: "A container for commands on sessions and their fields (sessioncast only)",
-			run: containerCommand, order: sessionCommands()}},
+			run: containerCommand, order: append(sessionCommands(), ownerCommands()...)}},
 	} {
 		all = append(all, list...)
 	}
