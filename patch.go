@@ -49,6 +49,7 @@ func (n *Node) Patch(ctx context.Context, id string, p Patch, ttl time.Duration)
 	}
 	now := n.nowMillis()
 	w := table.Patch{Remove: p.Remove, Since: p.Since.of.At, Due: n.due(n.table.Time(now), ttl)}
+	w.Owner, w.OwnerSet = ownerFor(ctx)
 	for name, value := range p.Set {
 		m := fields.Member{Name: name, Value: value}
 		if err := m.Check(); err != nil {

@@ -54,6 +54,8 @@ type Session struct {
 	ID string
 	// Data is shared with the node and all other readers: it must not be written to.
 	Data []byte
+	// Owner is its owner label, where WithOwner gave it one.
+	Owner string
 	// Expires is when it ends unless it is touched; the zero Time: never.
 	Expires time.Time
 	// Version tells a Patch which state of the session its writer has read.
@@ -148,7 +150,7 @@ const clockDoubt = 2000
 
 func session(id string, v table.View) Session {
 	v.Render()
-	s := Session{ID: id, Data: v.Value, Version: Version{v.Version}}
+	s := Session{ID: id, Data: v.Value, Owner: v.Owner, Version: Version{v.Version}}
 	if v.Due != 0 {
 		s.Expires = time.UnixMilli(v.Due)
 	}

@@ -35,6 +35,7 @@ func (n *Node) put(ctx context.Context, id string, w table.Write, ttl time.Durat
 	if id == "" {
 		return Receipt{}, ErrNoID
 	}
+	w.Owner, w.OwnerSet = ownerFor(ctx)
 	now := n.nowMillis()
 	w.Due = n.due(n.table.Time(now), ttl)
 	res, err := n.table.Put(now, key(id), &w)

@@ -104,6 +104,12 @@ func (t *Table) eachOwned(db int, owner string, cursor uint64, count int, visit 
 	return next >> scanShift
 }
 
+// Present is a stamp that is not below those of what was created up to now, by this node or by one whose clock is ahead by no more
+// than the measured skew.
+func (t *Table) Present(now int64) hlc.Stamp {
+	return hlc.At(t.Time(now)+t.skewMS.Load()+1) - 1
+}
+
 // Logout says which sessions of an owner are to be destroyed.
 type Logout struct {
 	Owner  string
