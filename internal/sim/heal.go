@@ -179,6 +179,7 @@ func (w *World) differInVectors(a, b *Node) string {
 func (w *World) checkHealed() {
 	for _, n := range w.core() {
 		n.checkDots()
+		n.checkOwners()
 	}
 	for _, k := range w.ledger.keys {
 		if isOther(k) {

@@ -46,6 +46,8 @@ var mutants = []mutant{
 		"if f.At >= whole {", "if f.At >= whole || true {"},
 	{"a removed field comes back", "record/patched.go",
 		"return f.At > g.At\n", "return f.At > g.At && !f.Removed || g.Removed\n"},
+	{"the index of owners hears of local writes only", "table/op.go",
+		"\to.claim()\n", "\tif !o.remote {\n\t\to.claim()\n\t}\n"},
 	{"repair with the wrong key", "engine/repair.go",
 		"m.table.LogKey(d.Origin, d.Seq)", "m.table.LogKey(d.Origin, d.Seq^1)"},
 	{"a prefix instead of intervals", "engine/origin.go",

@@ -64,6 +64,7 @@ func (w *World) everyKeep(n *Node) {
 			if n.dice.IntN(16) == 0 {
 				n.checkDots()
 				n.checkMembers()
+				n.checkOwners()
 			}
 		}
 		w.everyKeep(n)

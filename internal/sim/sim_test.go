@@ -159,6 +159,7 @@ func (t *Total) add(s *Stats) {
 	t.AckChecks += s.AckChecks
 	t.Killed += s.Killed
 	t.Checks += s.Checks
+	t.Owned += s.Owned
 	t.Slowest = max(t.Slowest, s.Converged)
 	t.Acquainted = max(t.Acquainted, s.Acquainted)
 	t.Deafened += s.Deafened
@@ -177,9 +178,9 @@ func (t *Total) String() string {
 	}
 	sort.Strings(faults)
 	return fmt.Sprintf("%d seeds, %d nodes, %.1f virtual hours, %d operations (%d refused, %d writes acknowledged; holders counted %d times, writer killed then %d times), "+
-		"%d datagrams, %d checks; "+
+		"%d datagrams, %d checks, %d sessions found by their owner; "+
 		"slowest convergence %v, acquaintance %v; %d runs deaf to multicast to the end; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.AckChecks, t.Killed,
-		t.Datagrams, t.Checks, t.Slowest.Round(time.Millisecond), t.Acquainted.Round(time.Millisecond), t.Deafened, strings.Join(faults, ", "))
+		t.Datagrams, t.Checks, t.Owned, t.Slowest.Round(time.Millisecond), t.Acquainted.Round(time.Millisecond), t.Deafened, strings.Join(faults, ", "))
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {

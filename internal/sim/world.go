@@ -56,6 +56,7 @@ type Stats struct {
 	Killed     int // writers that died right after one
 	Acked      int // writes confirmed by as many peers as were asked for
 	Checks     int
+	Owned      int            // sessions found by their owner
 	Faults     map[Faults]int // how often each kind struck
 	Converged  time.Duration  // after healing
 	Acquainted time.Duration  // after that, until all know all in good standing
