@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,35 +36,74 @@ func Ask(ctx context.Context, where string) (*Status, []byte, error) {
 	return &s, body, nil
 }
 
+// get reads what is at a path, with no more than one answer's worth of memory.
 func get(ctx context.Context, where string) ([]byte, error) {
-	network, host := "tcp", where
-	if path, isPath := socketPath(where); isPath {
-		if err := trusted(path); err != nil {
-			return nil, silent(path, err)
+	code, body, err := request(ctx, where, http.MethodGet, "/v1/status", nil)
+	if err == nil && code != http.StatusOK {
+		err = silent(where, errors.New(http.StatusText(code)))
+	}
+	return body, err
+}
+
+// call asks for what is answered as JSON, and takes a refusal's text for the error.
+func call(ctx context.Context, where, method, path string, ask, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var content []byte
+	if ask != nil {
+		var err error
+		if content, err = json.Marshal(ask); err != nil {
+			return err
 		}
-		network, where, host = "unix", path, "localhost"
+	}
+	code, body, err := request(ctx, where, method, path, content)
+	switch {
+	case err != nil:
+		return err
+	case code == http.StatusNotFound:
+		return fmt.Errorf("the daemon at %s is of an older version, and knows nothing of owners", where)
+	case code != http.StatusOK:
+		return fmt.Errorf("the daemon at %s refuses: %s", where, strings.TrimSpace(string(body)))
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("%w: something else answers at %s", ErrSilent, where)
+	}
+	return nil
+}
+
+func ownedQuery(db int, owner, cursor string, ids bool) string {
+	q := url.Values{"owner": {owner}, "db": {strconv.Itoa(db)}, "cursor": {cursor}}
+	if ids {
+		q.Set("ids", "1")
+	}
+	return sessionsPath + "?" + q.Encode()
+}
+
+func request(ctx context.Context, where, method, path string, content []byte) (code int, body []byte, err error) {
+	network, host := "tcp", where
+	if file, isPath := socketPath(where); isPath {
+		if err := trusted(file); err != nil {
+			return 0, nil, silent(file, err)
+		}
+		network, where, host = "unix", file, "localhost"
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, where)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/v1/status", nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+host+path, bytes.NewReader(content))
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, silent(where, err)
+		return 0, nil, silent(where, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(resp.Status)
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return 0, nil, silent(where, err)
 	}
-	if err != nil {
-		return nil, silent(where, err)
-	}
-	return body, nil
+	return resp.StatusCode, body, nil
 }
 
 func socketPath(where string) (string, bool) {

@@ -16,16 +16,21 @@ const index = `sessioncast admin API
 /readyz     200 when the node is synced and may get traffic, else 503
 /metrics    Prometheus
 /v1/status  this node and its members, as JSON
+
+On the node's own socket only:
+/v1/sessions          the sessions of an owner, as JSON: ?owner=LABEL&db=0&cursor=&ids=1
+/v1/sessions/destroy  POST {"owner": LABEL, "db": 0, "except": [ID or tag, ...]}: logs out everywhere
 `
 
-// handler answers the API from what read returns.
-func handler(read func() *Reading) http.Handler {
+// handler answers the API from what read and store return.
+func handler(read func() *Reading, store func() Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { writeText(w, index) })
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { writeReadiness(w, read()) })
 	mux.HandleFunc("/v1/status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, read().Status()) })
 	mux.Handle("/metrics", metricsHandler(read))
+	sessionsHandler(mux, store)
 	return guarded(mux)
 }
 
@@ -42,9 +47,9 @@ func guarded(next http.Handler) http.Handler {
 		switch {
 		case !overUnix(r) && !loopbackName(r.Host):
 			http.Error(w, "this API answers to 127.0.0.1, localhost and [::1] only", http.StatusForbidden)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && !(r.Method == http.MethodPost && r.URL.Path == destroyPath && overUnix(r)):
 			h.Set("Allow", "GET, HEAD")
-			http.Error(w, "this API is read-only: use GET", http.StatusMethodNotAllowed)
+			http.Error(w, "this is read-only: use GET", http.StatusMethodNotAllowed)
 		default:
 			next.ServeHTTP(w, r)
 		}

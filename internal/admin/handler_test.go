@@ -25,7 +25,7 @@ func ask(t *testing.T, r *Reading, method, path, host string) *http.Response {
 	req := httptest.NewRequest(method, path, nil)
 	req.Host = host
 	w := httptest.NewRecorder()
-	handler(func() *Reading { return r }).ServeHTTP(w, req)
+	handler(func() *Reading { return r }, func() Store { return nil }).ServeHTTP(w, req)
 	return w.Result()
 }
 

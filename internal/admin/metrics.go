@@ -192,6 +192,7 @@ var metricHelp = map[string]string{
 	"table.Sessions":        "Sessions held.",
 	"table.Hidden":          "Expired sessions kept until they can be forgotten.",
 	"table.Tombstones":      "Destroyed sessions remembered.",
+	"table.Owned":           "Sessions that carry an owner label, expired ones included.",
 	"table.Bytes":           "Memory taken by sessions.",
 	"table.Limit":           "Memory limit for sessions; 0: none.",
 	"table.Refused":         "Local writes refused: memory full, or clock ahead.",

@@ -19,7 +19,7 @@ import (
 const (
 	maxConns        = 64 // at one listener; further ones wait
 	maxHeader       = 16 << 10
-	maxBody         = 4 << 10 // of a request: none has a use for one
+	maxBody         = 64 << 10 // of a request: a logout's exceptions
 	headerTimeout   = 5 * time.Second
 	requestTimeout  = 10 * time.Second
 	idleTimeout     = 60 * time.Second
@@ -37,6 +37,7 @@ type Config struct {
 	Socket string          // path of the node's own socket, always there
 	Listen string          // auto, off, host:port or unix:///path
 	Read   func() *Reading // called for each answer, by several goroutines at once
+	Store  func() Store    // likewise; it returns nil before the node is open, and may be nil where none will be
 	Log    *slog.Logger
 }
 
@@ -58,7 +59,7 @@ func Open(cfg Config) (*Server, error) {
 		g.close()
 		return nil, err
 	}
-	h := handler(cfg.Read)
+	h := handler(cfg.Read, cfg.Store)
 	return &Server{guard: g, further: further, http: &http.Server{
 		Handler: http.MaxBytesHandler(h, maxBody), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
 		WriteTimeout: requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,

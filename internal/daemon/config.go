@@ -56,12 +56,13 @@ type Target struct {
 
 // CLI is the grammar of the command line and, after [Load], what was said on it.
 type CLI struct {
-	Serve   ServeCmd   `cmd:"" help:"Run a node: hold every session here and answer Redis clients."`
-	Status  StatusCmd  `cmd:"" help:"Show the node on this host and the members it sees."`
-	Wait    WaitCmd    `cmd:"" help:"Wait until the node on this host sees enough members."`
-	Key     KeyCmd     `cmd:"" help:"Make cluster keys."`
-	Config  ConfigCmd  `cmd:"" help:"Print a file with every option, or the options in force."`
-	Version VersionCmd `cmd:"" help:"Print the version."`
+	Serve    ServeCmd    `cmd:"" help:"Run a node: hold every session here and answer Redis clients."`
+	Status   StatusCmd   `cmd:"" help:"Show the node on this host and the members it sees."`
+	Wait     WaitCmd     `cmd:"" help:"Wait until the node on this host sees enough members."`
+	Sessions SessionsCmd `cmd:"" help:"List or destroy the sessions of a user."`
+	Key      KeyCmd      `cmd:"" help:"Make cluster keys."`
+	Config   ConfigCmd   `cmd:"" help:"Print a file with every option, or the options in force."`
+	Version  VersionCmd  `cmd:"" help:"Print the version."`
 
 	PrintVersion kong.VersionFlag `name:"version" hidden:"" help:"Print the version."`
 
@@ -87,6 +88,17 @@ type WaitCmd struct {
 	Members int      `name:"members" default:"1" placeholder:"N" help:"Members to wait for, this node counted. Default 1."`
 	Synced  bool     `name:"synced" help:"Count only members that hold every session."`
 	Timeout Duration `name:"timeout" default:"30s" placeholder:"TIME" help:"Longest wait; afterwards the exit code is 1. Default 30s."`
+	Target  `embed:""`
+}
+
+// SessionsCmd finds the sessions of an owner, or destroys them.
+type SessionsCmd struct {
+	Owner   string   `name:"owner" required:"" placeholder:"LABEL" help:"Whose sessions: the owner label that the app gave them, as the user's id."`
+	DB      int      `name:"db" default:"0" placeholder:"N" help:"Database, 0 to 15. Default 0."`
+	Destroy bool     `name:"destroy" help:"Log this user out everywhere."`
+	Except  []string `name:"except" placeholder:"TAG" sep:"none" help:"Session that stays, by its tag or id; repeatable."`
+	ShowIDs bool     `name:"show-ids" help:"Show ids, which let their bearer in, beside the tags."`
+	JSON    bool     `name:"json" help:"Print JSON."`
 	Target  `embed:""`
 }
 
@@ -132,6 +144,8 @@ func (c *CLI) target() *Target {
 		return &c.Status.Target
 	case "wait":
 		return &c.Wait.Target
+	case "sessions":
+		return &c.Sessions.Target
 	}
 	if o := c.options(); o != nil {
 		return &o.Target

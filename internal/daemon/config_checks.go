@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/peers"
+	"github.com/sessioncast/sessioncast/internal/record"
 )
 
 const (
@@ -135,10 +136,28 @@ func (c *CLI) checkCommand() error {
 	switch {
 	case c.Command == "wait" && (c.Wait.Members < 1 || c.Wait.Members > MaxMembers):
 		return fmt.Errorf("--members: %d is out of range: give 1 to %d, this node counted", c.Wait.Members, MaxMembers)
+	case c.Command == "sessions":
+		return c.Sessions.check()
 	case c.Command == "key new" && c.Key.New.Out == "-":
 		return errors.New("--out: a key is not printed, since what is printed ends up in terminals, logs and histories: give a file, as --out sessioncast.key")
 	case c.Command == "key new" && c.Key.New.Out == "":
 		return errors.New("--out: an empty name: give a file, as --out sessioncast.key")
+	}
+	return nil
+}
+
+func (s *SessionsCmd) check() error {
+	switch {
+	case s.Owner == "":
+		return errors.New("--owner: an empty label is nobody's: give one, as --owner 4711")
+	case len(s.Owner) > record.MaxOwner:
+		return fmt.Errorf("--owner: %d bytes are too long: labels have %d at most, as --owner 4711", len(s.Owner), record.MaxOwner)
+	case s.DB < 0 || s.DB >= record.Databases:
+		return fmt.Errorf("--db: %d is out of range: give 0 to %d, as --db 0", s.DB, record.Databases-1)
+	case len(s.Except) > 0 && !s.Destroy:
+		return errors.New("--except: it says what --destroy leaves: give both, or neither")
+	case s.ShowIDs && s.Destroy:
+		return errors.New("--show-ids: nothing is listed with --destroy: leave out one of the two")
 	}
 	return nil
 }

@@ -35,6 +35,13 @@ func (CLI) Help() string {
 	return "\"sessioncast serve\" starts a node. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not ready (status)."
 }
 
+// Help is printed below the first line of sessions' help.
+func (SessionsCmd) Help() string {
+	return "It asks the node on this host, over its own socket. A session is shown by a tag that is the same on all nodes; its id, which lets " +
+		"whoever has it in, only with --show-ids. --destroy waits until all peers have heard of it; sessions that no node has told this one of yet " +
+		"live on, so run it again after a login that was under way."
+}
+
 // Help is printed below the first line of key new's help.
 func (KeyNewCmd) Help() string {
 	return "The file is readable by its owner only. Copy it to every server and name it there with --key-file."
@@ -117,7 +124,7 @@ func takesValue(arg string) bool {
 	if f, known := fieldNamed(name); known {
 		return f.typ.Kind() != reflect.Bool
 	}
-	return isFlag && (name == "members" || name == "timeout")
+	return isFlag && slices.Contains([]string{"members", "timeout", "owner", "db", "except"}, name)
 }
 
 // gotInstead names the flag that stood where a value was wanted; kong writes it quoted, or EOL at the end.

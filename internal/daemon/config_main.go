@@ -65,7 +65,7 @@ func helpHint(args []string) string {
 	return "Run \"" + command + " --help\" for help."
 }
 
-var commands = []string{"serve", "status", "wait", "key", "config", "version"}
+var commands = []string{"serve", "status", "wait", "sessions", "key", "config", "version"}
 
 func run(ctx context.Context, cli *CLI, host Host) error {
 	switch cli.Command {
@@ -75,6 +75,8 @@ func run(ctx context.Context, cli *CLI, host Host) error {
 		return showStatus(ctx, cli, host)
 	case "wait":
 		return waitForMembers(ctx, cli, host)
+	case "sessions":
+		return showSessions(ctx, cli, host)
 	case "key new":
 		return newKeyFile(cli.Key.New.Out, host.Stdout)
 	case "config reference":

@@ -15,6 +15,7 @@ import (
 
 // answer is what one daemon of this host says of itself.
 type answer struct {
+	where  string // it answers
 	status *admin.Status
 	body   []byte // as it came
 }
@@ -49,7 +50,7 @@ func askAt(ctx context.Context, where string) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: --admin: %w", errNoDaemon, err)
 	}
-	return answer{s, body}, nil
+	return answer{where, s, body}, nil
 }
 
 func askNamed(ctx context.Context, name NodeName, host Host) (answer, error) {
@@ -57,7 +58,7 @@ func askNamed(ctx context.Context, name NodeName, host Host) (answer, error) {
 	for _, path := range host.AdminSockets(name) {
 		s, body, err := admin.Ask(ctx, path)
 		if err == nil {
-			return answer{s, body}, nil
+			return answer{path, s, body}, nil
 		}
 		if last == nil || !errors.Is(err, fs.ErrNotExist) {
 			last = worthTelling(last, err)
@@ -81,7 +82,7 @@ func askAll(ctx context.Context, host Host) (answers []answer, err error) {
 			err = worthTelling(err, askErr)
 			continue
 		}
-		answers = append(answers, answer{s, body})
+		answers = append(answers, answer{path, s, body})
 	}
 	return answers, err
 }

@@ -80,7 +80,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 
 func (d *daemon) openAdmin() (*admin.Server, error) {
 	socket := d.host.AdminSockets(d.options.Name)[0]
-	s, err := admin.Open(admin.Config{Socket: socket, Listen: d.options.Admin.String(), Read: d.reading, Log: d.log})
+	s, err := admin.Open(admin.Config{Socket: socket, Listen: d.options.Admin.String(), Read: d.reading, Store: d.store, Log: d.log})
 	if errors.Is(err, admin.ErrRunning) {
 		return nil, fmt.Errorf("a daemon named %s runs on this host already (%s): give this one another name and port for clients, as --name %s-2 --resp 127.0.0.1:6380",
 			d.options.Name, socket, d.options.Name)

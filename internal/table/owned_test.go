@@ -48,6 +48,19 @@ func TestTheLabelOfTheWinnerDecides(t *testing.T) {
 	b.wantOwned("carol")
 }
 
+func TestATagIsTheSameOnAllNodesOfACluster(t *testing.T) {
+	a, b, stranger := newNode(t, 1), newNode(t, 2), newNode(t, 3, func(c *Config) { c.Secret[0]++ })
+	tag := a.Tag(key("sess:1"))
+	if len(tag) != 8 || tag != b.Tag(key("sess:1")) {
+		t.Errorf("%q and %q", tag, b.Tag(key("sess:1")))
+	}
+	for _, other := range []string{stranger.Tag(key("sess:1")), a.Tag(key("sess:2")), a.Tag(record.Key{DB: 1, Name: "sess:1"})} {
+		if other == tag {
+			t.Errorf("%q twice", tag)
+		}
+	}
+}
+
 func TestDatabasesHaveOwnersOfTheirOwn(t *testing.T) {
 	n := newNode(t, 1)
 	for db := range uint8(2) {

@@ -12,6 +12,7 @@ package table
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -62,6 +63,7 @@ type Table struct {
 	cfg     Config
 	me      atomic.Uint32 // record.Ref of this run
 	secrets [keySpaces][2]uint64
+	tagging [2]uint64
 
 	floors     [record.Databases]atomic.Uint64 // hlc.Stamp; births up to it are dead
 	seq        atomic.Uint64                   // last own dot taken
@@ -126,6 +128,15 @@ func (t *Table) deriveSecrets(secret [16]byte) {
 	for db := range t.secrets {
 		t.secrets[db][0], t.secrets[db][1] = siphash.Hash128(k0, k1, []byte{byte(db)})
 	}
+	t.tagging[0], t.tagging[1] = siphash.Hash128(k0, k1, []byte("tag"))
+}
+
+// Tag is what a session is called where its id, which lets its bearer in, must not be shown: eight hexadecimal digits, the same on all nodes, from
+// which the id cannot be found.
+func (t *Table) Tag(k record.Key) string {
+	var db [1]byte
+	db[0] = k.DB
+	return fmt.Sprintf("%08x", uint32(siphash.Hash(t.tagging[0], t.tagging[1], append(db[:], k.Name...))))
 }
 
 func (t *Table) bucket(hash uint64) *bucket { return &t.buckets[hash>>(64-bucketBits)] }
