@@ -22,6 +22,7 @@ type fieldID struct {
 // noteValue enters what n has just written: the whole, or fields over it.
 func (n *Node) noteValue(h *history, b *record.Birth) {
 	id, version := n.global(b.ID), n.global(b.Value.Version)
+	h.owners[writeID{id, version}] = b.Value.Owner
 	if b.Value.Type != record.TypePatched {
 		h.values[writeID{id, version}] = record.ContentHash(b.Value.Type, "", b.Value.Bytes)
 		return
@@ -54,6 +55,9 @@ func (n *Node) unwritten(birth record.Version, v *record.Value, h *history) stri
 	if hash, written := h.values[writeID{birth, n.global(at)}]; !written || hash != record.ContentHash(0, "", whole) { // whoever owns it now
 		return "a value that nobody wrote to this key"
 	}
+	if owner, written := h.owners[writeID{birth, n.global(v.Version)}]; !written || owner != v.Owner {
+		return "an owner label that nobody put on it then"
+	}
 	for i := range own {
 		if !h.fields[fieldIDOf(birth, &own[i])] {
 			return fmt.Sprintf("a field %q that nobody wrote to this key so", own[i].Name)
@@ -66,6 +70,7 @@ func (n *Node) unwritten(birth record.Version, v *record.Value, h *history) stri
 func (n *Node) opPatch(k record.Key) {
 	w := n.world
 	write := table.Patch{Due: n.drawDue()}
+	write.Owner, write.OwnerSet = w.drawOwner()
 	if w.work.IntN(3) == 0 {
 		write.Life = table.LifeKeep
 	}

@@ -21,6 +21,7 @@ type ledger struct {
 type history struct {
 	births    map[record.Version]birthFact
 	values    map[writeID]uint64 // content hash of what was written whole
+	owners    map[writeID]string // the label as of each write, of the whole or of fields
 	fields    map[fieldID]bool
 	deadlines map[record.Version]record.Deadline
 	tombs     []record.Tombstone      // every one that a destroy made
@@ -61,6 +62,7 @@ func (l *ledger) of(k record.Key) *history {
 		h = &history{
 			births:    make(map[record.Version]birthFact),
 			values:    make(map[writeID]uint64),
+			owners:    make(map[writeID]string),
 			fields:    make(map[fieldID]bool),
 			deadlines: make(map[record.Version]record.Deadline),
 			expired:   make(map[record.Version]bool),

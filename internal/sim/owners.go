@@ -14,10 +14,14 @@ const owners = 3
 
 // drawOwner has every second write put a label on its session, and now and then take it off. It goes by the number of the value, so that labels
 // draw nothing from the seed.
-func (w *World) drawOwner(write *table.Write) {
-	n := w.ledger.values
-	if write.OwnerSet = n%2 == 0; write.OwnerSet && n%16 != 0 {
-		write.Owner = fmt.Sprint("user-", n/2%owners)
+func (w *World) drawOwner() (owner string, set bool) {
+	switch n := w.ledger.values; {
+	case n%2 != 0:
+		return "", false
+	case n%16 == 0:
+		return "", true
+	default:
+		return fmt.Sprint("user-", n/2%owners), true
 	}
 }
 

@@ -167,7 +167,7 @@ func (w *World) drawValue(k record.Key) []byte {
 func (n *Node) put(k record.Key, write table.Write) {
 	w := n.world
 	write.Value = w.drawValue(k)
-	w.drawOwner(&write)
+	write.Owner, write.OwnerSet = w.drawOwner()
 	_, existed := n.table.Get(n.wall(), k)
 	res, err := n.table.Put(n.wall(), k, &write)
 	w.logNode(n, "put %s if %d explicit %v due %d, %d bytes: done %v, dot %d, %v",

@@ -77,6 +77,7 @@ func (t *Table) Owned(now int64, db int, owner string, cursor uint64, count int,
 		}
 	})
 	for _, f := range found {
+		f.view.Render()
 		emit(f.name, f.view)
 	}
 	return next

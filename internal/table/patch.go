@@ -81,7 +81,11 @@ func (o *op) writeFields(w *Patch, p *patching, won *record.Birth, res *Patched)
 	if len(value.Bytes) > o.t.cfg.MaxValue {
 		return ErrTooLarge
 	}
-	if err := o.t.fits(o.e.growth(len(value.Bytes)+len(owner)-len(b.Value.Bytes)-len(b.Value.Owner)), false); err != nil {
+	grow := o.e.growth(len(value.Bytes) + len(owner) - len(b.Value.Bytes) - len(b.Value.Owner))
+	if o.owner == "" {
+		grow += labelCost(owner)
+	}
+	if err := o.t.fits(grow, false); err != nil {
 		return err
 	}
 	value.Hash = o.t.cfg.Origins.ValueHash(&value)
