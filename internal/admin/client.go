@@ -36,7 +36,7 @@ func Ask(ctx context.Context, where string) (*Status, []byte, error) {
 	return &s, body, nil
 }
 
-// get reads what is at a path, with no more than one answer's worth of memory.
+// get reads the status.
 func get(ctx context.Context, where string) ([]byte, error) {
 	code, body, err := request(ctx, where, http.MethodGet, "/v1/status", nil)
 	if err == nil && code != http.StatusOK {

@@ -26,7 +26,7 @@ type body struct {
 	long bool // in virtual time only
 }
 
-var bodies = slices.Concat(basics, catchUps, donors, partitions, clocks)
+var bodies = slices.Concat(basics, catchUps, donors, partitions, clocks, logouts)
 
 var basics = []body{
 	{name: "a lone write reaches all", run: loneWrite},
