@@ -51,7 +51,9 @@ func (o *op) take() {
 	s := &o.b.slots[o.slot]
 	s.e.unpack(o.e)
 	o.e.wake = s.wake
-	o.owner = o.t.label(o.e)
+	if s.e.flags&(hasLabel|hasMore) != 0 { // few have any
+		o.owner = o.t.label(o.e)
+	}
 	o.watch = o.t.watch.list.Load()
 }
 
@@ -209,7 +211,9 @@ func (o *op) settle() {
 	if e.touch != nil && e.state.Find(e.touch.birth) == nil {
 		e.touch = nil
 	}
-	o.claim()
+	if o.owner != "" || labelled(e.state.Births) {
+		o.claim()
+	}
 	if e.state.IsEmpty() {
 		o.reclass()
 		t.counts.bytes.Add(-int64(e.cost))

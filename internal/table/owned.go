@@ -8,17 +8,21 @@ import (
 // label is the owner label of the value that wins in e, which is nearly always the only one; "" for none. No floor is looked at: one that has risen and has
 // not come to this entry yet will, and then the entry is settled anew.
 func (t *Table) label(e *entry) string {
-	births := e.state.Births
-	if len(births) == 1 {
-		return births[0].Value.Owner
+	if !labelled(e.state.Births) {
+		return ""
 	}
+	v, _ := e.state.Winner(t.cfg.Origins, 0)
+	return v.Value.Owner
+}
+
+// labelled reports whether any birth has a label.
+func labelled(births []record.Birth) bool {
 	for i := range births {
 		if births[i].Value.Owner != "" {
-			v, _ := e.state.Winner(t.cfg.Origins, 0)
-			return v.Value.Owner
+			return true
 		}
 	}
-	return ""
+	return false
 }
 
 // claim brings the index of owners in line with the entry's state, of which the operation's owner was the label before. It
@@ -54,10 +58,8 @@ func labelCost(owner string) int64 {
 
 // anyLabelCost is labelCost of a state.
 func anyLabelCost(s *record.State) int64 {
-	for i := range s.Births {
-		if s.Births[i].Value.Owner != "" {
-			return ownedCost
-		}
+	if labelled(s.Births) {
+		return ownedCost
 	}
 	return 0
 }
