@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,35 @@ func TestSessionsInTheCluster(t *testing.T) {
 	if got := text("odd"); got != "no session" {
 		t.Errorf("it became %s", got)
 	}
+	t.Run("conflicts", func(t *testing.T) { patchInTurn(t, store) })
 	t.Run("at the same time", func(t *testing.T) { patchAtOnce(t, store, text) })
+}
+
+// patchInTurn lets two requests read one session and write it one after the other.
+func patchInTurn(t *testing.T, store Store) {
+	ctx := t.Context()
+	must(t, store.Create(ctx, "shared", []byte(`{"cookie":{},"a":1,"b":1,"c":1}`), time.Minute))
+	read, err := store.Get(ctx, "shared")
+	must(t, err)
+	write := func(since any, text string, want ...string) any {
+		t.Helper()
+		p := Patch{Since: since}
+		must(t, json.Unmarshal([]byte(text), &p.Changed))
+		done, err := store.Patch(ctx, "shared", p, time.Minute)
+		must(t, err)
+		slices.Sort(done.Conflicts)
+		if !slices.Equal(done.Conflicts, want) {
+			t.Errorf("%s conflicts in %v, want %v", text, done.Conflicts, want)
+		}
+		return done.Version
+	}
+	mine := write(read.Version, `{"a":2,"b":2}`)
+	write(read.Version, `{"a":3,"b":2,"c":3}`, "a") // b is as it shall be, c nobody else's
+	write(mine, `{"a":4,"d":4}`, "a")
+	write(nil, `{"a":5}`)
+	if s, err := store.Get(ctx, "shared"); err != nil || !equalJSON(t, string(s.Data), `{"cookie":{},"a":5,"b":2,"c":3,"d":4}`) {
+		t.Errorf("%s, %v", s.Data, err)
+	}
 }
 
 // patchAtOnce lets many requests of one session run at the same time, each setting a key of its own.
