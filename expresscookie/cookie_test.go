@@ -113,6 +113,7 @@ func TestConfigErrorsSayWhatIsWrong(t *testing.T) {
 		"is the variable set":   func(c *Config) { c.Secrets = []string{secret, ""} },
 		`Name "a b"`:            func(c *Config) { c.Name = "a b" },
 		"TTL -1s":               func(c *Config) { c.TTL = -time.Second },
+		"passport.user":         func(c *Config) { c.User = "passport..user" },
 		"must begin with /":     func(c *Config) { c.Cookie.Path = "shop" },
 		`Path "/\r\n"`:          func(c *Config) { c.Cookie.Path = "/\r\n" },
 		"must be a domain":      func(c *Config) { c.Cookie.Domain = "exa mple" },
@@ -140,7 +141,7 @@ func TestEventsAndErrorsHaveNames(t *testing.T) {
 	if EventKind(0).String() != EventKind(99).String() {
 		t.Error("a kind that is none has a name")
 	}
-	for _, err := range []error{ErrDestroyed, ErrOutside, ErrReserved, ErrTooLarge, ErrNotSession, ErrCookie, ErrTooLate, ErrNotFound} {
+	for _, err := range []error{ErrDestroyed, ErrOutside, ErrReserved, ErrTooLarge, ErrNotSession, ErrUser, ErrCookie, ErrTooLate, ErrNotFound} {
 		if !strings.HasPrefix(err.Error(), "expresscookie: ") || errors.Unwrap(err) != nil {
 			t.Errorf("%v", err)
 		}

@@ -14,6 +14,8 @@ var (
 	ErrTooLarge = errors.New("expresscookie: the session is too large")
 	// ErrNotSession says that what the store has under a session's key is no session of express-session.
 	ErrNotSession = errors.New("expresscookie: what is stored is no session of express-session")
+	// ErrUser says that what Config.User leads to is neither a text nor a number, or is longer than 256 bytes.
+	ErrUser = errors.New("expresscookie: what Config.User leads to is no user's id")
 	// ErrCookie says that a session's cookie has an attribute, or a length, that no cookie may have.
 	ErrCookie = errors.New("expresscookie: the cookie cannot be sent")
 	// ErrTooLate says that a new session was first changed after the response's head had left, so that its cookie could not be

@@ -158,12 +158,12 @@ func (s *Session) Save(ctx context.Context) error {
 	if len(whole) > MaxSession {
 		return ErrTooLarge
 	}
-	store, err := s.m.cfg.Store, error(nil)
+	var err error
 	switch {
 	case s.ttl() <= 0: // an age of 0 set in Express: connect-redis destroys it, too
 		return s.Destroy(ctx)
 	case !s.stored:
-		err = store.Create(ctx, s.id, whole, s.ttl())
+		err = s.create(ctx, whole)
 	case !s.dirty():
 		return s.Touch(ctx)
 	default:
@@ -177,18 +177,31 @@ func (s *Session) Save(ctx context.Context) error {
 	return nil
 }
 
+func (s *Session) create(ctx context.Context, whole []byte) error {
+	ctx, err := s.owned(ctx, true, new(Patch))
+	if err != nil {
+		return err
+	}
+	return s.m.cfg.Store.Create(ctx, s.id, whole, s.ttl())
+}
+
 // patch writes what has changed.
 func (s *Session) patch(ctx context.Context, cookie json.RawMessage) error {
 	changed, removed := s.now.since(s.base)
 	if !bytes.Equal(cookie, s.baked) {
 		changed[cookieKey] = cookie
 	}
-	p, err := s.m.cfg.Store.Patch(ctx, s.id, Patch{Changed: changed, Removed: removed, Since: s.version}, s.ttl())
+	p := Patch{Changed: changed, Removed: removed, Since: s.version}
+	ctx, err := s.owned(ctx, false, &p)
 	if err != nil {
 		return err
 	}
-	s.version = p.Version
-	keys := slices.DeleteFunc(p.Conflicts, func(key string) bool { return key == cookieKey }) // every request moves its end
+	done, err := s.m.cfg.Store.Patch(ctx, s.id, p, s.ttl())
+	if err != nil {
+		return err
+	}
+	s.version = done.Version
+	keys := slices.DeleteFunc(done.Conflicts, func(key string) bool { return key == cookieKey }) // every request moves its end
 	if len(keys) > 0 {
 		s.m.cfg.OnEvent(s.r, Event{Kind: Conflict, Keys: keys})
 	}

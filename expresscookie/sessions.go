@@ -28,6 +28,9 @@ type Config struct {
 	SaveUninitialized bool
 	// TTL is how long a session lives in the store whose cookie has no MaxAge, as the "ttl" of the app's store; 0 is 24 h.
 	TTL time.Duration
+	// User is where a session says whose it is, as "passport.user" or "user.id", and as the "user" of the app's store; "": nowhere. Its owner label
+	// is that id then, by which Node.ByOwner finds a user's sessions and Node.DestroyOwner ends them: a logout on all devices.
+	User string
 	// TrustProxy believes X-Forwarded-Proto, as the app's "proxy": true. Only behind a proxy that sets it.
 	TrustProxy bool
 
@@ -44,7 +47,8 @@ const (
 
 // Sessions are the sessions of an Express app, and of the Go services beside it.
 type Sessions struct {
-	cfg Config
+	cfg  Config
+	user userPath
 }
 
 // New checks the configuration. It starts nothing.
@@ -77,7 +81,11 @@ func New(cfg Config) (*Sessions, error) {
 	if err := cfg.Cookie.check(); err != nil {
 		return nil, err
 	}
-	return &Sessions{cfg: cfg}, nil
+	user, err := readUserPath(cfg.User)
+	if err != nil {
+		return nil, err
+	}
+	return &Sessions{cfg, user}, nil
 }
 
 func unavailable(w http.ResponseWriter, _ *http.Request, _ error) {
