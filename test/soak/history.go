@@ -64,6 +64,13 @@ func (h *history) each(a, b []int, f func(*strain)) {
 	}
 }
 
+// strained is how many faults are between two nodes.
+func (h *history) strained(a, b int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.trouble[a][b].active
+}
+
 // all is every node.
 func (h *history) all() []int {
 	list := make([]int, h.nodes)

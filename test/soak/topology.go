@@ -36,7 +36,7 @@ type node struct {
 	daemon  *rig.Daemon
 	down    bool // ended by us
 	stopped bool
-	fault   func() // ends the trouble noted for it
+	fault   func() // ends the trouble noted for it, from its end to when it is ready again; nil: there is none
 	starts  int
 }
 
@@ -150,11 +150,29 @@ func (t *topology) start(i int) error {
 	n.down = false
 	t.mu.Unlock()
 	ready := t.await(i, func(s *admin.Status) bool { return s.Ready })
+	for !ready && t.cut(i) { // who hears a node with sessions, and cannot reach it, is right to wait
+		ready = t.await(i, func(s *admin.Status) bool { return s.Ready })
+	}
+	t.mu.Lock()
 	n.fault()
+	n.fault = nil
+	t.mu.Unlock()
 	if !ready {
 		return fmt.Errorf("%s after its start: %w", nodeName(i), errNotReady)
 	}
 	return nil
+}
+
+// cut reports whether a fault of the network is between a node that starts and one that does not.
+func (t *topology) cut(i int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k, n := range t.nodes {
+		if k != i && n.fault == nil && t.h.strained(i, k) > 1 { // one is its own start
+			return true
+		}
+	}
+	return false
 }
 
 // freeze stops a daemon's process or lets it go on.
