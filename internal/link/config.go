@@ -47,6 +47,7 @@ type Config struct {
 	Cluster       string     // a name from which a group is derived where Group is zero
 	ReceiveBuffer int        // bytes asked of the kernel; 0: 8 MiB
 	Multicast     Multicast  // whether the group is needed
+	Avoid         int        // a port at which others would die of a datagram: none is ever sent there; 0: there is none
 
 	// OnChange is told, in a sentence, when the interface goes, comes back or is joined again; from a goroutine of
 	// Receive, which waits for it. May be nil.

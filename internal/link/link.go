@@ -32,6 +32,7 @@ type Link struct {
 	onChange      func(string)
 	watchInterval time.Duration
 	mayDoWithout  bool // multicast
+	avoid         uint16
 
 	group    *net.UDPConn // bound to the group: hears it and nothing else; nil without multicast
 	unicast  *net.UDPConn // bound to the own address: hears unicast, sends everything
@@ -54,7 +55,7 @@ func Open(c Config) (*Link, error) {
 		return nil, err
 	}
 	l := &Link{resolved: r, system: c.system(), onChange: c.OnChange, watchInterval: c.watchInterval, closed: make(chan struct{}),
-		mayDoWithout: c.Multicast == MulticastIfThere}
+		mayDoWithout: c.Multicast == MulticastIfThere, avoid: uint16(c.Avoid)}
 	if l.watchInterval == 0 {
 		l.watchInterval = watchInterval
 	}
