@@ -42,6 +42,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	e.all("stream", &r.Stream)
 	e.all("transfer", &r.Moved)
 	e.all("resp", &r.RESP)
+	if r.Bridge != nil {
+		e.all("bridge", r.Bridge)
+	}
 }
 
 type emitter struct{ out chan<- prometheus.Metric }
@@ -279,6 +282,38 @@ var metricHelp = map[string]string{
 	"SetAside":              "Times that a receiver was set aside because it was far worse than the others.",
 	"TurnedAway":            "Requests of receivers set aside that were not answered.",
 	"LossReports":           "Answers to nodes that sent much: what share of it is missing.",
+	"bridge.Hosts":          "Nodes of the originals' group that are known.",
+	"bridge.Queued":         "Sessions that wait to be told to originals.",
+	"bridge.DatagramsIn":    "Datagrams of originals.",
+	"bridge.DatagramsOut":   "Datagrams for originals.",
+	"bridge.Greeted":        "Originals that were new and were greeted.",
+	"bridge.Asked":          "Originals that were asked for their sessions.",
+	"bridge.Answered":       "Answers sent to originals, each of some sessions.",
+	"bridge.Taken":          "Sessions of originals that were new here.",
+	"bridge.Updated":        "Sessions changed by what originals wrote.",
+	"bridge.Extended":       "Sessions of which originals moved the end only.",
+	"bridge.Unchanged":      "Sessions that originals wrote as they were.",
+	"bridge.Ended":          "Sessions destroyed by originals.",
+	"bridge.Told":           "Sessions told to originals.",
+	"bridge.ToldEnds":       "Destroyed sessions told to originals.",
+	"bridge.ToldBack":       "Destroyed sessions told again, since originals held copies.",
+	"bridge.NotUpdated":     "Changes that originals cannot be told.",
+	"bridge.NotExpired":     "Sessions that ended here by themselves, and stay at originals.",
+	"bridge.TooLarge":       "Sessions of more than a datagram, not told to originals.",
+	"bridge.Unfit":          "Sessions that originals would die of or not take, not told.",
+	"bridge.QueueFull":      "Sessions not told to originals because too many waited.",
+	"bridge.SendErrors":     "Datagrams for originals that the system did not send.",
+	"bridge.DropMalformed":  "Datagrams that are no message of an original.",
+	"bridge.DropUnknown":    "Messages of originals of no known kind.",
+	"bridge.DropDepth":      "Messages of originals that are nested too deep.",
+	"bridge.DropSession":    "Sessions of originals that are none.",
+	"bridge.DropSID":        "Sessions of originals whose id is too long.",
+	"bridge.DropExpired":    "Sessions of originals past their end.",
+	"bridge.DropDestroyed":  "Sessions of originals that were logged out before.",
+	"bridge.DropRate":       "Messages of originals beyond what is taken in a second.",
+	"bridge.DropHosts":      "Hellos, questions and answers of originals beyond their limits, or that nobody asked for.",
+	"bridge.DropBridge":     "Messages of another bridge.",
+	"bridge.DropRefused":    "Sessions of originals that found no room, or were too large.",
 	"StoodStill":            "Times that this node was stopped or had no time at all.",
 }
 

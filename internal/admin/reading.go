@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/bridge"
 	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/link"
 	"github.com/sessioncast/sessioncast/internal/record"
@@ -51,6 +52,7 @@ type Reading struct {
 	Stream stream.Stats
 	Moved  transfer.Stats
 	RESP   resp.Stats
+	Bridge *bridge.Counters // nil where this node is in no group of originals
 	// Before is the counts of about a minute ago; its zero At: there are none yet, so all counts are recent.
 	Before Counts
 }

@@ -48,6 +48,8 @@ type Status struct {
 	Bytes      int64      `json:"bytes"`
 	Limit      int64      `json:"limit"` // of Bytes; 0: none
 	Counters   Counters   `json:"counters"`
+	// Bridge counts what went between originals and this node; null where it is no bridge.
+	Bridge *BridgeStatus `json:"bridge"`
 	// Findings are sentences worth an operator's attention, with what to do.
 	Findings []string `json:"findings"`
 }
@@ -128,6 +130,7 @@ func (r *Reading) Status() *Status {
 	}
 	s.Ready = s.Reason == ""
 	s.Counters = r.counters(s.Members)
+	s.Bridge = r.bridge()
 	s.Verdict = s.verdict()
 	return s
 }

@@ -45,11 +45,12 @@ var mayImport = map[string][]string{
 		"internal/transfer", "internal/keeper", "internal/link", "internal/peers", "internal/stream"},
 	"": {"internal/fields", "internal/node", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/seal",
 		"internal/link", "internal/peers", "internal/keyfile", "internal/hostmem"},
-	"expresscookie": {""},
-	"internal/resp": {"internal/unixsock", "internal/fields", "internal/hlc", "internal/table", "internal/record"},
-	"internal/admin": {"internal/unixsock", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
+	"expresscookie":   {""},
+	"internal/bridge": {},
+	"internal/resp":   {"internal/unixsock", "internal/fields", "internal/hlc", "internal/table", "internal/record"},
+	"internal/admin": {"internal/unixsock", "internal/bridge", "internal/resp", "internal/engine", "internal/table", "internal/record", "internal/wire", "internal/link",
 		"internal/stream", "internal/transfer"},
-	"internal/daemon": {"internal/admin", "internal/resp", "internal/node", "internal/engine", "internal/table", "internal/record",
+	"internal/daemon": {"internal/admin", "internal/bridge", "internal/fields", "internal/resp", "internal/node", "internal/engine", "internal/table", "internal/record",
 		"internal/wire", "internal/seal", "internal/link", "internal/peers", "internal/stream", "internal/keyfile", "internal/hostmem"},
 	"cmd/sessioncast": {"internal/daemon"},
 }
@@ -59,7 +60,7 @@ var testRooms = []string{"internal/sim", "internal/model", "internal/nstest", "i
 
 // pure rooms have no clock, no dice of their own, no I/O, no goroutines and no order that a map could leak.
 var pure = []string{"internal/hlc", "internal/dots", "internal/replay", "internal/record", "internal/fields", "internal/wire", "internal/seal",
-	"internal/engine", "internal/transfer", "internal/keeper"}
+	"internal/engine", "internal/transfer", "internal/keeper", "internal/bridge"}
 
 // impureImports are what a pure room may not import. sync and net/netip are values, not I/O.
 var impureImports = []string{"net", "os", "context", "log", "log/slog", "crypto/rand", "math/rand", "syscall", "io/fs", "runtime",

@@ -54,9 +54,18 @@ type Target struct {
 	Config string    `name:"config" placeholder:"FILE" group:"node" shown:"none" help:"TOML file with these options as keys; sessioncast config prints one."`
 }
 
+// Originals says where the nodes of express-session-multicast are that a bridge joins.
+type Originals struct {
+	OriginalsGroup MulticastAddr `name:"originals-group" placeholder:"ADDR" group:"originals" shown:"228.0.0.5 (v4), ffbe::43 (v6)" help:"Their multicast group: the option multicast of theirs."`
+	OriginalsPort  Port          `name:"originals-port" default:"4000" placeholder:"PORT" group:"originals" help:"Their port, multicastPort: never one of the cluster's, since they die of its datagrams."`
+	OriginalsTTL   HopLimit      `name:"originals-ttl" default:"2" placeholder:"0-255" group:"originals" help:"Routers a datagram to their group may pass, plus one: multicastTTL."`
+	Prefix         KeyPrefix     `name:"prefix" default:"sess:" placeholder:"TEXT" group:"originals" help:"What stands before a session's id in its key here; only such keys are shared with them."`
+}
+
 // CLI is the grammar of the command line and, after [Load], what was said on it.
 type CLI struct {
 	Serve    ServeCmd    `cmd:"" help:"Run a node: hold every session here and answer Redis clients."`
+	Bridge   BridgeCmd   `cmd:"" help:"Share sessions with original express-session-multicast nodes while servers move from them."`
 	Status   StatusCmd   `cmd:"" help:"Show the node on this host and the members it sees."`
 	Wait     WaitCmd     `cmd:"" help:"Wait until the node on this host sees enough members."`
 	Sessions SessionsCmd `cmd:"" help:"List or destroy the sessions of a user."`
@@ -75,6 +84,12 @@ type CLI struct {
 // ServeCmd runs a node.
 type ServeCmd struct {
 	Options `embed:""`
+}
+
+// BridgeCmd runs a node that is one of the originals' group, too.
+type BridgeCmd struct {
+	Originals `embed:""`
+	Options   `embed:""`
 }
 
 // StatusCmd asks the daemon on this host how it is.
@@ -131,6 +146,8 @@ func (c *CLI) options() *Options {
 	switch c.Command {
 	case "serve":
 		return &c.Serve.Options
+	case "bridge":
+		return &c.Bridge.Options
 	case "config show":
 		return &c.Config.Show.Options
 	}

@@ -26,6 +26,9 @@ type field struct {
 // fields lists the options in the order they are documented in.
 var fields = listFields(reflect.TypeFor[Options](), nil)
 
+// bridgeFields are those that a bridge has besides. The file and the environment may hold them for all commands.
+var bridgeFields = listFields(reflect.TypeFor[Originals](), nil)
+
 func listFields(t reflect.Type, at []int) []field {
 	var out []field
 	for i := range t.NumField() {
@@ -41,17 +44,18 @@ func listFields(t reflect.Type, at []int) []field {
 }
 
 func fieldNamed(name string) (field, bool) {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-	if i < 0 {
-		return field{}, false
+	for _, list := range [][]field{fields, bridgeFields} {
+		if i := slices.IndexFunc(list, func(f field) bool { return f.name == name }); i >= 0 {
+			return list[i], true
+		}
 	}
-	return fields[i], true
+	return field{}, false
 }
 
 func fieldNames() []string {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
+	var names []string
+	for _, f := range slices.Concat(fields, bridgeFields) {
+		names = append(names, f.name)
 	}
 	return names
 }

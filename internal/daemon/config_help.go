@@ -16,6 +16,7 @@ const helpWidth = 100
 
 var helpGroups = []kong.Group{
 	{Key: "node", Title: "This node:"},
+	{Key: "originals", Title: "express-session-multicast nodes:"},
 	{Key: "network", Title: "Network:"},
 	{Key: "secrecy", Title: "Secrecy:"},
 	{Key: "clients", Title: "Redis clients:"},

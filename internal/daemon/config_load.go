@@ -137,7 +137,7 @@ func (l *loader) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, e
 func (l *loader) Validate(*kong.Application) error { return nil }
 
 func (l *loader) recordOrigins(ctx *kong.Context) {
-	for _, f := range fields {
+	for _, f := range slices.Concat(fields, bridgeFields) {
 		if s, ok := l.layers[f.name]; ok {
 			l.cli.Origins[f.name] = s.origin
 		}
@@ -170,6 +170,9 @@ func given(ctx *kong.Context, name string) bool {
 func (l *loader) complete() error {
 	if t := l.cli.target(); t != nil && t.Name == "" {
 		t.Name = l.host.nodeName()
+		if l.cli.Command == "bridge" {
+			t.Name = bridgeName(t.Name)
+		}
 	}
 	o := l.cli.options()
 	if o == nil {
@@ -178,8 +181,11 @@ func (l *loader) complete() error {
 	if o.MaxMemory == 0 && l.cli.Origins["max-memory"] == "" {
 		o.MaxMemory = max(MinMemory, Size(hostmem.Of(l.host.ReadFile)/4>>20<<20))
 	}
+	if l.cli.Command == "bridge" {
+		l.completeBridge(o)
+	}
 	problems := l.emptyOptions(o)
-	for _, check := range optionChecks {
+	for _, check := range slices.Concat(optionChecks, bridgeChecks) {
 		if name, err := check(o, l); err != nil {
 			problems = append(problems, fmt.Errorf("%s%w", l.at(name), err))
 		}

@@ -65,12 +65,14 @@ func helpHint(args []string) string {
 	return "Run \"" + command + " --help\" for help."
 }
 
-var commands = []string{"serve", "status", "wait", "sessions", "key", "config", "version"}
+var commands = []string{"serve", "bridge", "status", "wait", "sessions", "key", "config", "version"}
 
 func run(ctx context.Context, cli *CLI, host Host) error {
 	switch cli.Command {
 	case "serve":
 		return serve(ctx, cli, host)
+	case "bridge":
+		return bridgeOriginals(ctx, cli, host)
 	case "status":
 		return showStatus(ctx, cli, host)
 	case "wait":

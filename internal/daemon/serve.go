@@ -30,6 +30,7 @@ type daemon struct {
 	admin    *admin.Server
 	node     atomic.Pointer[node.Node] // nil until it is open
 	clients  *resp.Server              // nil when off
+	bridge   *bridgeTask               // nil where no originals are to be met
 
 	events     chan engine.Event
 	eventsLost atomic.Uint64
@@ -44,22 +45,29 @@ type daemon struct {
 // maxEvents bounds the events that wait to be logged.
 const maxEvents = 1024
 
-// serve runs a node until ctx ends, then drains.
-func serve(ctx context.Context, cli *CLI, host Host) error {
-	room := collect(cli.Serve.MaxMemory)
-	defer runtime.KeepAlive(room)
-	d := &daemon{
-		options: &cli.Serve.Options, origins: cli.Origins, host: host,
-		log: newLogger(host.Stderr, &cli.Serve.Options), events: make(chan engine.Event, maxEvents),
+// newDaemon makes a daemon that has taken nothing yet.
+func newDaemon(cli *CLI, host Host) *daemon {
+	o := cli.options()
+	return &daemon{
+		options: o, origins: cli.Origins, host: host,
+		log: newLogger(host.Stderr, o), events: make(chan engine.Event, maxEvents),
 	}
+}
+
+// serve runs a node until ctx ends, then drains.
+func serve(ctx context.Context, cli *CLI, host Host) error { return newDaemon(cli, host).serve(ctx) }
+
+func (d *daemon) serve(ctx context.Context) error {
+	room := collect(d.options.MaxMemory)
+	defer runtime.KeepAlive(room)
 	if err := d.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop while starting
 		}
 		return err
 	}
-	if host.AtOnce != nil {
-		host.AtOnce(d.lastWord)
+	if d.host.AtOnce != nil {
+		d.host.AtOnce(d.lastWord)
 	}
 	return d.run(ctx)
 }
@@ -145,9 +153,13 @@ func (d *daemon) openClients(n *node.Node) (*resp.Server, error) {
 
 // network is the part of the options that the sockets are made of.
 func (d *daemon) network() link.Config {
-	o := d.options
+	o, avoid := d.options, 0
+	if d.bridge != nil {
+		avoid = int(d.bridge.sockets.Group().Port())
+	}
 	return link.Config{
-		Use: string(o.Use), Group: o.Group.Addr, Port: int(o.Port), Address: o.Address.Addr,
+		Avoid: avoid,
+		Use:   string(o.Use), Group: o.Group.Addr, Port: int(o.Port), Address: o.Address.Addr,
 		Interface: o.Interface, HopLimit: hopLimit(o.MulticastTTL), Cluster: string(o.Cluster),
 		Multicast: node.Multicast(modes[o.Mode], len(o.Peers) > 0 || o.PeersFile != ""),
 	}
@@ -185,8 +197,9 @@ func (d *daemon) spareOriginals(ctx context.Context) error {
 		d.log.Warn("could not ask for express-session-multicast nodes, which would die of our datagrams; none is assumed", "error", err)
 	}
 	if found {
-		return fmt.Errorf("an express-session-multicast node at %s uses %s, and would die of what sessioncast sends there: give all sessioncast nodes another port, as --port %d",
-			from, d.resolved.Group, freePort)
+		return fmt.Errorf("an express-session-multicast node at %s uses %s, and would die of what sessioncast sends there: give all sessioncast nodes another port, as --port %d;"+
+			" and to share sessions with it while servers move, run on one of them, where no such node runs: sessioncast bridge%s",
+			from, d.resolved.Group, freePort, d.bridgeArgs())
 	}
 	return nil
 }
@@ -197,6 +210,9 @@ func (d *daemon) run(ctx context.Context) error {
 	defer lastDone()
 	member := &nodeTask{d: d, ready: make(chan struct{}), done: lastDone}
 	parts := []Task{member, &adminTask{d, last}}
+	if d.bridge != nil {
+		parts = append(parts, d.bridge)
+	}
 	return runTasks(ctx, append(parts, &reportTask{d, last}, &watchTask{d}, &notifyTask{d, parts}))
 }
 

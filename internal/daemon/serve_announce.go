@@ -18,6 +18,7 @@ type announcement struct {
 	peers                        string
 	asked, got                   int // receive buffer
 	clients                      []string
+	originals                    string
 	api, socket                  string
 	key                          string
 	memory, session              Size
@@ -31,7 +32,7 @@ func (d *daemon) announce(n *node.Node) {
 	a := d.announcement(n)
 	if d.options.LogFormat == "json" {
 		d.log.Info("listening", "version", a.version, "node", a.node, "id", a.id, "interface", a.why, "group", a.group, "peers", a.peers,
-			"address", a.address, "cluster", a.cluster, "receive_buffer", a.got, "receive_buffer_asked", a.asked, "resp", a.clients,
+			"address", a.address, "cluster", a.cluster, "receive_buffer", a.got, "receive_buffer_asked", a.asked, "resp", a.clients, "originals", a.originals,
 			"admin", a.api, "socket", a.socket, "key", a.key, "max_memory", int64(a.memory), "max_session", int64(a.session),
 			"acks", a.acks, "second_host", a.secondHost, "second_node", a.secondNode, "firewall", a.firewall, "advice", a.advice)
 	} else {
@@ -54,6 +55,9 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 		a.secondNode = d.key.SecondNode(o, d.origins, d.host)
 	} else {
 		a.secondHost = d.key.SecondHost(o, d.origins, d.host)
+	}
+	if d.bridge != nil {
+		a.originals = d.bridge.sockets.Group().String()
 	}
 	a.asked, a.got = l.ReceiveBuffer()
 	if a.clients = []string{}; d.clients != nil {
@@ -119,6 +123,9 @@ func (a *announcement) page() string {
 		line("Peers", "%s", a.peers)
 	}
 	line("Address", "%s, UDP and TCP", a.address)
+	if a.originals != "" {
+		line("Originals", "%s, UDP: express-session-multicast nodes", a.originals)
+	}
 	line("Buffer", "%s", a.buffer())
 	line("Key", "%s", a.key)
 	line("Redis", "%s", orOff(strings.Join(a.clients, ", ")))

@@ -31,6 +31,9 @@ func (d *daemon) reading() *admin.Reading {
 		r.Clients, r.RESP = d.clients.Addrs(), d.clients.Stats()
 	}
 	d.roster.look(r.Members)
+	if d.bridge != nil {
+		r.Bridge = d.bridge.stats()
+	}
 	d.past.Lock()
 	r.Before = d.past.Oldest()
 	d.past.Unlock()

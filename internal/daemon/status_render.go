@@ -61,6 +61,15 @@ func writeNode(b *strings.Builder, s *admin.Status) {
 		admin.Count(c.Divergences, "difference")))
 	line("Acks", acksText(s))
 	line("Dropped", dropText(s))
+	if b := s.Bridge; b != nil {
+		line("Originals", bridgeText(b))
+	}
+}
+
+// bridgeText says what went between originals and this node.
+func bridgeText(b *admin.BridgeStatus) string {
+	return fmt.Sprintf("%s known; %s taken from them, %s told to them; %s that they cannot be told", admin.Count(b.Originals, "node"),
+		admin.Count(b.Taken, "session"), admin.Count(b.Told, "session"), admin.Count(b.NotUpdated+b.TooLarge+b.Unfit, "change"))
 }
 
 // acksText says how writes are confirmed.

@@ -128,8 +128,25 @@ type Daemon struct {
 // Serve starts a daemon with the site's key; args may override it, as later flags do.
 func (s *Site) Serve(at Place, name string, args ...string) *Daemon {
 	s.t.Helper()
+	return s.start(at, "serve", name, args)
+}
+
+// Bridge starts a bridge to express-session-multicast nodes, as Serve does.
+func (s *Site) Bridge(at Place, name string, args ...string) *Daemon {
+	s.t.Helper()
+	return s.start(at, "bridge", name, args)
+}
+
+// Command runs the binary to its end and returns what it printed.
+func (s *Site) Command(at Place, args ...string) (string, error) { return Run(at, s.command(args...)) }
+
+// KeyFile is the site's key.
+func (s *Site) KeyFile() string { return filepath.Join(s.dir, "key") }
+
+func (s *Site) start(at Place, command, name string, args []string) *Daemon {
+	s.t.Helper()
 	d := &Daemon{Place: at, site: s}
-	d.args = []string{"serve", "--name", name, "--log-level", "debug"}
+	d.args = []string{command, "--name", name, "--log-level", "debug"}
 	if !hasFlag(args, "--key-file") {
 		d.args = append(d.args, "--key-file", filepath.Join(s.dir, "key"))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -39,8 +40,14 @@ type Process struct {
 // Start starts a program at a place; its output goes to the Log.
 func Start(t testing.TB, at Place, name string, cmd *exec.Cmd) *Process {
 	t.Helper()
+	return StartTee(t, at, name, cmd, io.Discard)
+}
+
+// StartTee is Start for a program whose standard output is also read as it comes.
+func StartTee(t testing.TB, at Place, name string, cmd *exec.Cmd, reader io.Writer) *Process {
+	t.Helper()
 	p := &Process{Name: name, cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&p.log, reader), &p.log
 	dieWithParent(cmd)
 	started := make(chan error)
 	go func() {
