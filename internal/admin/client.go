@@ -46,8 +46,8 @@ func get(ctx context.Context, where string) ([]byte, error) {
 }
 
 // call asks for what is answered as JSON, and takes a refusal's text for the error.
-func call(ctx context.Context, where, method, path string, ask, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+func call(ctx context.Context, patience time.Duration, where, method, path string, ask, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var content []byte
 	if ask != nil {

@@ -18,6 +18,9 @@ const (
 	destroyPath  = "/v1/sessions/destroy"
 )
 
+// logoutTimeout is how long a logout may take: it waits twice for the peers, a minute at most each time.
+const logoutTimeout = 150 * time.Second
+
 // What the answers say they are.
 const (
 	OwnedSchema  = "sessioncast.sessions/v1"
@@ -137,6 +140,7 @@ func logOut(w http.ResponseWriter, r *http.Request, s Store) {
 		http.Error(w, `give {"owner": …, "db": 0, "except": […]}`, http.StatusBadRequest)
 		return
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(logoutTimeout)) // not all writers can, as a test's
 	res, err := s.LogOut(r.Context(), &req)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
@@ -151,7 +155,7 @@ func AskOwned(ctx context.Context, where string, db int, owner string, ids bool)
 	all := &OwnedSessions{Schema: OwnedSchema, Sessions: []OwnedSession{}}
 	for cursor, more := "", true; more; more = cursor != "" {
 		var page OwnedSessions
-		if err := call(ctx, where, http.MethodGet, ownedQuery(db, owner, cursor, ids), nil, &page); err != nil {
+		if err := call(ctx, askTimeout, where, http.MethodGet, ownedQuery(db, owner, cursor, ids), nil, &page); err != nil {
 			return nil, err
 		}
 		all.Sessions = append(all.Sessions, page.Sessions...)
@@ -164,7 +168,7 @@ func AskOwned(ctx context.Context, where string, db int, owner string, ids bool)
 // AskLogout has the daemon at where destroy an owner's sessions.
 func AskLogout(ctx context.Context, where string, r *LogoutRequest) (*LogoutResult, error) {
 	var res LogoutResult
-	if err := call(ctx, where, http.MethodPost, destroyPath, r, &res); err != nil {
+	if err := call(ctx, logoutTimeout, where, http.MethodPost, destroyPath, r, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
