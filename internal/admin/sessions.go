@@ -140,7 +140,10 @@ func logOut(w http.ResponseWriter, r *http.Request, s Store) {
 		http.Error(w, `give {"owner": …, "db": 0, "except": […]}`, http.StatusBadRequest)
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(logoutTimeout)) // not all writers can, as a test's
+	deadline := time.Now().Add(logoutTimeout)
+	conn := http.NewResponseController(w)
+	_ = conn.SetWriteDeadline(deadline) // a test's writer has none
+	_ = conn.SetReadDeadline(deadline)  // or the request counts as broken off
 	res, err := s.LogOut(r.Context(), &req)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
