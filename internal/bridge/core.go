@@ -20,6 +20,9 @@ type Stored struct {
 type Write struct {
 	Value []byte // JSON, all of it
 	Due   int64  // Unix milliseconds; 0: it does not end by itself
+	// Owner is whose session it is, "" while nobody is logged in, where OwnerSet.
+	Owner    string
+	OwnerSet bool
 	// Patch says that of a session that is there nothing but these fields is written.
 	Patch  bool
 	Set    []Field
@@ -42,6 +45,8 @@ type Store interface {
 type Config struct {
 	Self   netip.AddrPort // of the socket by which it sends and takes what is sent to it
 	MaxSID int            // what fits into a key beside the prefix
+	// UserPath is the names under which a session has its user's id; nil: users are not looked for.
+	UserPath []string
 }
 
 // Datagram is one to be sent; the zero To is the group.

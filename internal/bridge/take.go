@@ -109,6 +109,9 @@ func (c *Core) create(now time.Time, d *Dataset, list []Field) {
 }
 
 func (c *Core) put(now time.Time, sid string, w *Write) bool {
+	if len(c.cfg.UserPath) > 0 {
+		w.Owner, w.OwnerSet = ownerOf(w.Value, c.cfg.UserPath), true
+	}
 	err := c.store.Put(now, sid, w)
 	switch {
 	case errors.Is(err, ErrDestroyed):

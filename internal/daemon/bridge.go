@@ -22,6 +22,7 @@ import (
 type bridgeTask struct {
 	d        *daemon
 	prefix   string
+	userPath []string
 	sockets  *link.Originals
 	counters atomic.Pointer[bridge.Counters]
 	core     *bridge.Core
@@ -50,7 +51,7 @@ const (
 // bridgeOriginals runs a node that is in the originals' group, too.
 func bridgeOriginals(ctx context.Context, cli *CLI, host Host) error {
 	d := newDaemon(cli, host)
-	d.bridge = &bridgeTask{d: d, prefix: string(cli.Bridge.Prefix), heard: make(chan heard, bridgeHeard)}
+	d.bridge = &bridgeTask{d: d, prefix: string(cli.Bridge.Prefix), userPath: cli.Bridge.UserPath.names(), heard: make(chan heard, bridgeHeard)}
 	if err := d.bridge.open(&cli.Bridge); err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (t *bridgeTask) Run(ctx context.Context) error {
 		return nil
 	}
 	self := t.sockets.Self()
-	t.core = bridge.New(bridge.Config{Self: self, MaxSID: maxKey - len(t.prefix)}, bridgeStore{t.node, t.prefix})
+	t.core = bridge.New(bridge.Config{Self: self, MaxSID: maxKey - len(t.prefix), UserPath: t.userPath}, bridgeStore{t.node, t.prefix})
 	t.watcher = t.node.Table().Watch(bridgeEvents)
 	defer t.watcher.Close()
 	t.d.log.Info("joined the express-session-multicast nodes", "address", self, "prefix", t.prefix)

@@ -57,7 +57,7 @@ func (s bridgeStore) Put(now time.Time, sid string, w *bridge.Write) error {
 		}
 		return err
 	}
-	_, err := t.Put(ms, k, &table.Write{Value: w.Value, Due: due})
+	_, err := t.Put(ms, k, &table.Write{Value: w.Value, Due: due, Owner: w.Owner, OwnerSet: w.OwnerSet})
 	if errors.Is(err, table.ErrDestroyed) {
 		return bridge.ErrDestroyed
 	}
@@ -69,7 +69,7 @@ func patchOf(w *bridge.Write, due int64) *table.Patch {
 	if !w.Patch {
 		return nil
 	}
-	p := &table.Patch{Remove: w.Remove, Due: due}
+	p := &table.Patch{Remove: w.Remove, Due: due, Owner: w.Owner, OwnerSet: w.OwnerSet}
 	for _, f := range w.Set {
 		m := jsonfields.Member{Name: f.Name, Value: f.Raw}
 		if m.Check() != nil {

@@ -60,6 +60,7 @@ type Originals struct {
 	OriginalsPort  Port          `name:"originals-port" default:"4000" placeholder:"PORT" group:"originals" help:"Their port, multicastPort: never one of the cluster's, since they die of its datagrams."`
 	OriginalsTTL   HopLimit      `name:"originals-ttl" default:"2" placeholder:"0-255" group:"originals" help:"Routers a datagram to their group may pass, plus one: multicastTTL."`
 	Prefix         KeyPrefix     `name:"prefix" default:"sess:" placeholder:"TEXT" group:"originals" help:"What stands before a session's id in its key here; only such keys are shared with them."`
+	UserPath       UserPath      `name:"user-path" placeholder:"PATH" group:"originals" shown:"none" help:"Where in a session its user's id stands, as passport.user, so that sessions of originals are found by it."`
 }
 
 // CLI is the grammar of the command line and, after [Load], what was said on it.

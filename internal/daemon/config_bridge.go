@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,6 +28,26 @@ func (p *KeyPrefix) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q holds what cannot be printed: use one like \"sess:\"", text)
 	}
 	return nil
+}
+
+// UserPath is the names that lead to a session's user, with dots between; empty: users are not looked for.
+type UserPath string
+
+// UnmarshalText reads a path.
+func (p *UserPath) UnmarshalText(text []byte) error {
+	*p = UserPath(text)
+	names := strings.Split(string(text), ".")
+	if len(text) > maxPrefix || !utf8.Valid(text) || slices.Contains(names, "") {
+		return fmt.Errorf("%q is not a path into a session: use names with dots between, as passport.user", text)
+	}
+	return nil
+}
+
+func (p UserPath) names() []string {
+	if p == "" {
+		return nil
+	}
+	return strings.Split(string(p), ".")
 }
 
 // Help is printed below the first line of bridge's help.

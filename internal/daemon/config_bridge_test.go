@@ -41,6 +41,7 @@ func TestABridgeRefusesWhatOriginalsWouldDieOf(t *testing.T) {
 		"clients":          {"--resp 127.0.0.1:6379", "a bridge serves no Redis clients"},
 		"family":           {"--originals-group ffbe::43", "of another family"},
 		"no group":         {"--originals-group 10.0.0.1", "not a multicast group"},
+		"no path":          {"--user-path passport..user", "is not a path into a session"},
 		"a long prefix":    {"--prefix " + strings.Repeat("x", 129), "use 128 at most"},
 		"an unknown word":  {"--original-port 4000", "did you mean --originals-port?"},
 		"serve has it not": {"", ""},
@@ -66,7 +67,7 @@ func TestReferenceShowsTheDefaultsOfABridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, match := range referenceKey.FindAllStringSubmatch(reference, -1) {
-		if !slices.ContainsFunc(bridgeFields, func(f field) bool { return f.name == match[1] }) || match[1] == "originals-group" {
+		if !slices.ContainsFunc(bridgeFields, func(f field) bool { return f.name == match[1] }) || match[1] == "originals-group" || match[1] == "user-path" {
 			continue
 		}
 		cli, err := Load([]string{"bridge", "--config", "r"}, testHost(nil, map[string]string{"r": match[0][1:]}))
