@@ -58,6 +58,8 @@ func (d *daemon) announcement(n *node.Node) *announcement {
 	}
 	if d.bridge != nil {
 		a.originals = d.bridge.sockets.Group().String()
+		nft, tables := d.bridge.sockets.FirewallLines()
+		a.firewall = append([]string{nft}, append(a.firewall, tables)...) // nft's come first
 	}
 	a.asked, a.got = l.ReceiveBuffer()
 	if a.clients = []string{}; d.clients != nil {

@@ -79,6 +79,17 @@ func (o *Originals) Self() netip.AddrPort {
 // Group is where multicast for originals goes.
 func (o *Originals) Group() netip.AddrPort { return o.resolved.Group }
 
+// FirewallLines let the originals' datagrams in, for nft and for iptables. They name no address: a large datagram comes in fragments, which have no port,
+// and are put together before these rules look at them.
+func (o *Originals) FirewallLines() (nft, iptables string) {
+	tables, name, port := "iptables", o.resolved.Interface.Name, o.resolved.Group.Port()
+	if o.resolved.V6 {
+		tables = "ip6tables"
+	}
+	return fmt.Sprintf("nft add rule inet filter input iifname %q udp dport %d accept", name, port),
+		fmt.Sprintf("%s -A INPUT -i %s -p udp --dport %d -j ACCEPT", tables, name, port)
+}
+
 // Send sends a datagram; the zero address is the group.
 func (o *Originals) Send(to netip.AddrPort, text []byte) error {
 	if !to.IsValid() {

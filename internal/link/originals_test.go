@@ -44,6 +44,9 @@ func TestOriginalsSocketsHearTheGroupAndWhatIsForThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Rejoin()
+	if nft, tables := o.FirewallLines(); !strings.Contains(nft, `iifname "lo" udp dport 23977 accept`) || !strings.Contains(tables, "-i lo -p udp --dport 23977 -j ACCEPT") {
+		t.Errorf("%s\n%s", nft, tables)
+	}
 	eventually(t, "all of it", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
