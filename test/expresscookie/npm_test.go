@@ -67,6 +67,8 @@ type question struct {
 	Now       int64          `json:"now,omitempty"`
 	Does      string         `json:"does,omitempty"`
 	Inherited bool           `json:"inherited,omitempty"`
+
+	here action // what is done in Go alone
 }
 
 // answer is what Node says.

@@ -64,8 +64,11 @@ func (s *oneStore) Destroy(context.Context, string) error {
 	return nil
 }
 
-// does is what a request does with its session, under the names of app/visit.js.
-var does = map[string]func(ctx context.Context, s *expresscookie.Session) error{
+// action is what a request does with its session.
+type action func(ctx context.Context, s *expresscookie.Session) error
+
+// does are the actions that app/visit.js knows by the same names.
+var does = map[string]action{
 	"nothing": func(context.Context, *expresscookie.Session) error { return nil },
 	"set":     func(_ context.Context, s *expresscookie.Session) error { return s.Set("a", 1) },
 	"same":    func(_ context.Context, s *expresscookie.Session) error { return s.Set("user", "alice") },
@@ -126,7 +129,11 @@ func visits(t *testing.T, cfg expresscookie.Config, q *question) (a answer) {
 			if s.New() {
 				q.IDs = append(q.IDs, before)
 			}
-			if err := does[q.Does](r.Context(), s); err != nil {
+			do := does[q.Does]
+			if q.here != nil {
+				do = q.here
+			}
+			if err := do(r.Context(), s); err != nil {
 				t.Errorf("%s: %v", q.Does, err)
 			}
 			if s.ID() != before {
