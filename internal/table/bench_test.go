@@ -171,3 +171,50 @@ func BenchmarkChunk(b *testing.B) {
 	}
 	b.ReportMetric(float64(keys)/b.Elapsed().Seconds(), "keys/s")
 }
+
+// BenchmarkOwner is what a label costs where it comes and goes, and what it takes to find a user's three sessions among many.
+func BenchmarkOwner(b *testing.B) {
+	fill := func(owner func(i int) string) (*Table, []string) {
+		t := New(Config{Self: originNo(1), Origins: new(record.Origins), Clock: new(hlc.Clock)})
+		all := names(30_000)
+		for i, name := range all {
+			_, _ = t.Put(t0, key(name), &Write{Due: t0 + hour, Owner: owner(i), OwnerSet: true})
+		}
+		return t, all
+	}
+	users := names(10_000)
+	spread := func(i int) string { return users[i%len(users)] }
+	for _, c := range []struct {
+		what   string
+		owner  func(i int) string
+		labels [2]string
+	}{
+		{"an update", spread, [2]string{"alice", "alice"}},
+		{"another label", spread, [2]string{"alice", "bob"}},
+		{"another label, of all", func(int) string { return "guest" }, [2]string{"guest", "bob"}},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			t, all := fill(c.owner)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				_, _ = t.Put(t0, key(all[i%len(all)]), &Write{Due: t0 + hour, Owner: c.labels[i/len(all)%2], OwnerSet: true})
+			}
+		})
+	}
+	b.Run("found", func(b *testing.B) {
+		t, _ := fill(spread)
+		b.ReportAllocs()
+		n := 0
+		for i := 0; b.Loop(); i++ {
+			t.Owned(t0, 0, users[i%len(users)], 0, 100, func(string, View) { n++ })
+		}
+		b.ReportMetric(float64(n)/float64(b.N), "sessions")
+	})
+	b.Run("nobody's", func(b *testing.B) {
+		t, all := fill(spread)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			t.Owned(t0, 1, all[i%len(all)], 0, 100, func(string, View) { b.Error("found") })
+		}
+	})
+}

@@ -93,7 +93,8 @@ func (t *Table) eachOwned(db int, owner string, cursor uint64, count int, visit 
 	}
 	h := t.ownerHash(uint8(db), owner)
 	count = min(max(count, 1), maxScanCount)
-	hashes, next := t.ownerShard(h).list(h, cursor<<scanShift, count, nil)
+	var few [8]uint64
+	hashes, next := t.ownerShard(h).list(h, cursor<<scanShift, count, few[:0])
 	for _, hash := range hashes {
 		b := t.bucket(hash)
 		b.mu.Lock()
