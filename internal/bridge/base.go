@@ -11,14 +11,25 @@ import (
 // remembers, by hashes, what each original was last seen to hold, and takes what differs from that.
 
 // print is a session's fields by the hashes of their names and values. A cookie's end does not count.
-type print map[uint64]uint64
+type print []hashed
+
+type hashed struct{ name, value uint64 }
+
+func (p print) of(name uint64) (value uint64, there bool) {
+	for _, h := range p {
+		if h.name == name {
+			return h.value, true
+		}
+	}
+	return 0, false
+}
 
 // printOf is nil where there are too many fields to be remembered.
 func printOf(list []Field) print {
 	if len(list) > MaxBaseFields {
 		return nil
 	}
-	p := make(print, len(list))
+	p := make(print, 0, len(list))
 	for _, f := range list {
 		raw := f.Raw
 		if f.Name == "cookie" {
@@ -26,7 +37,7 @@ func printOf(list []Field) print {
 				raw = objectOf(without(inner, "expires"))
 			}
 		}
-		p[xxhash.Sum64String(f.Name)] = xxhash.Sum64(canonical(raw))
+		p = append(p, hashed{xxhash.Sum64String(f.Name), xxhash.Sum64(canonical(raw))})
 	}
 	return p
 }
@@ -54,16 +65,17 @@ func (c *changes) none() bool { return len(c.set) == 0 && len(c.removed) == 0 }
 func since(base, now print, list []Field) (c changes) {
 	for _, f := range list {
 		name := xxhash.Sum64String(f.Name)
-		if was, known := base[name]; !known || was != now[name] {
+		is, _ := now.of(name)
+		if was, known := base.of(name); !known || was != is {
 			c.set = append(c.set, f)
 		}
 	}
-	for name := range base {
-		if _, there := now[name]; !there {
+	for _, h := range base {
+		if _, there := now.of(h.name); !there {
 			if c.removed == nil {
 				c.removed = map[uint64]bool{}
 			}
-			c.removed[name] = true
+			c.removed[h.name] = true
 		}
 	}
 	return c

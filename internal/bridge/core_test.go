@@ -138,6 +138,19 @@ func TestWhatTheOriginalsMayLackIsToldAfterTheStart(t *testing.T) {
 	w.wantSent(`{"dataset":{"sid":"lost"`)
 }
 
+func TestWhatOriginalsCouldNotHoldIsToldOnceTheyCan(t *testing.T) {
+	w := begun(t)
+	w.have("one", `"pad":"`+strings.Repeat("x", 66_000)+`"`)
+	w.core.Happened(Created, "one")
+	w.pass(time.Second)
+	w.wantSent()
+	w.have("one", `"pad":"x"`)
+	w.core.Happened(Changed, "one")
+	w.core.Happened(Changed, "one")
+	w.pass(time.Second)
+	w.wantSent(`{"dataset":{"sid":"one"`)
+}
+
 func TestTellingIsPaced(t *testing.T) {
 	w := begun(t)
 	for i := range 500 {

@@ -28,7 +28,9 @@ func (c *Core) Happened(kind EventKind, sid string) {
 	case Changed:
 		if c.bases.told(sid) {
 			c.counters.NotUpdated++
+			return
 		}
+		c.tell(tale{sid: sid}) // it may have been too large, or none for originals
 	case Destroyed:
 		c.bases.forget(sid)
 		c.tellEnd(sid)

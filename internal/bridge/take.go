@@ -191,8 +191,8 @@ func sameFields(a, b []Field) bool {
 	if p == nil || len(p) != len(q) {
 		return false
 	}
-	for name, value := range p {
-		if other, there := q[name]; !there || other != value {
+	for _, h := range p {
+		if other, there := q.of(h.name); !there || other != h.value {
 			return false
 		}
 	}
