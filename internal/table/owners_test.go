@@ -49,7 +49,7 @@ func TestAShardIsASortedList(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			var s ownerShard
 			var plain plainPairs
-			for i := range 3000 {
+			for i := range 1500 {
 				p := c.draw(i)
 				s.add(p)
 				plain.add(p)
