@@ -302,6 +302,7 @@ var metricHelp = map[string]string{
 	"bridge.TooLarge":       "Sessions of more than a datagram, not told to originals.",
 	"bridge.Unfit":          "Sessions that originals would die of or not take, not told.",
 	"bridge.QueueFull":      "Sessions not told to originals because too many waited.",
+	"bridge.EventsLost":     "Changes here that came too fast for the bridge: new sessions are looked for then, ends are not told to originals.",
 	"bridge.SendErrors":     "Datagrams for originals that the system did not send.",
 	"bridge.DropMalformed":  "Datagrams that are no message of an original.",
 	"bridge.DropUnknown":    "Messages of originals of no known kind.",

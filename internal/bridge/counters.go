@@ -39,5 +39,6 @@ type Counters struct {
 	TooLarge   uint64 // sessions of more than a datagram, not told to originals
 	Unfit      uint64 // sessions that originals would die of or not take, not told
 	QueueFull  uint64 // sessions not told because too many waited
+	EventsLost uint64 // changes here that came too fast: new sessions are looked for then, ends are not told
 	SendErrors uint64 // datagrams that the system did not send
 }

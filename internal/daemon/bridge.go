@@ -147,7 +147,7 @@ func (t *bridgeTask) poll(timer *time.Timer) {
 		t.send(d)
 	}
 	c := t.core.Counters()
-	c.SendErrors = t.failed
+	c.SendErrors, c.EventsLost = t.failed, t.lost
 	t.counters.Store(&c)
 	if !t.told && c.TooLarge+c.Unfit > 0 {
 		t.told = true
