@@ -138,6 +138,24 @@ func TestTerminatedDaemonLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+func TestADaemonThatLingersLeavesAfterItsLastClient(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.serve("a", []string{"SESSIONCAST_BINARY=any"}, "--linger", "2s"), w.serve("b", nil)
+	b.waitFor(2)
+	client := a.client()
+	if err := client.Set(t.Context(), "sess:1", "x", time.Minute).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.ended()
+	if code := a.cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(a.log.String(), "no client is connected any more") {
+		t.Errorf("a ended with %d", code)
+	}
+	w.eventually("the peer says that it left", func() bool { return strings.Contains(b.log.String(), "peer left  peer=a") })
+}
+
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	list := w.cluster("a", "b")

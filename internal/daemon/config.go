@@ -35,6 +35,7 @@ type Options struct {
 
 	RESP       []RESPAddr `name:"resp" default:"127.0.0.1:6379" placeholder:"ADDR" group:"clients" help:"Where Redis clients connect: host:port or unix:///path, repeatable, or off."`
 	LogoutHold Duration   `name:"logout-hold" default:"60s" placeholder:"TIME" group:"clients" help:"How long a SET of a session just deleted is refused; 0 turns it off."`
+	Linger     Duration   `name:"linger" default:"0" placeholder:"TIME" group:"clients" help:"End when no client has been connected for so long; 0: never."`
 	SessionTTL Duration   `name:"session-ttl" default:"0" placeholder:"TIME" group:"clients" help:"Lifetime given to a SET without one; 0 leaves it without one (TTL -1)."`
 
 	Ack        Ack      `name:"ack" default:"1" placeholder:"N|all" group:"writes" help:"Peers that confirm a write before it returns: 0 to 31, or all."`

@@ -28,7 +28,7 @@ const (
 // the option that its message is about.
 var optionChecks = []func(*Options, *loader) (string, error){
 	checkGroup, checkAddress, checkInterface, checkMode, checkPeers, checkRESP, checkSecrecy,
-	checkMaxMemory, checkMaxSession, checkAckTimeout, checkLogoutHold,
+	checkMaxMemory, checkMaxSession, checkAckTimeout, checkLogoutHold, checkLinger,
 }
 
 func checkGroup(o *Options, _ *loader) (string, error) {
@@ -129,6 +129,13 @@ func checkLogoutHold(o *Options, _ *loader) (string, error) {
 		return "logout-hold", fmt.Errorf("%s is too long: give 0 to %s, as 60s", o.LogoutHold, maxLogoutHold)
 	}
 	return "logout-hold", nil
+}
+
+func checkLinger(o *Options, _ *loader) (string, error) {
+	if o.Linger > 0 && len(o.RESP) == 1 && o.RESP[0].Network == "off" {
+		return "linger", errors.New("no client can connect, as resp is off: leave one of the two out")
+	}
+	return "linger", nil
 }
 
 // checkCommand checks the flags of the commands that take no Options.

@@ -15,6 +15,9 @@ const envPrefix = "SESSIONCAST_"
 // options can print it.
 const keyVariable = envPrefix + "KEY"
 
+// binaryVariable tells the npm package where the program is, and the program nothing.
+const binaryVariable = envPrefix + "BINARY"
+
 // field is what the tags of an Options field say.
 type field struct {
 	name  string

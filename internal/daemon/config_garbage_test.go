@@ -22,6 +22,7 @@ var garbage = map[string][]string{
 	"key-file":      {""},
 	"insecure":      {"-1", "maybe"},
 	"resp":          {"", "-1", "6379", "127.0.0.1:70000", "0.0.0.0:6379", "/run/x.sock", "unix:x"},
+	"linger":        {"", "-1s", "60", "soon", "99999d"},
 	"logout-hold":   {"", "-1", "-1s", "60", "2d", "soon", "99999d"},
 	"session-ttl":   {"", "-1", "-1s", "1800", "4000d", "soon", "1e999s"},
 	"ack":           {"", "-1", "32", "1.5", "some", "99999999999999999999"},

@@ -43,7 +43,7 @@ func readEnv(env []string) (layer, error) {
 	var problems []error
 	for _, entry := range slices.Sorted(slices.Values(env)) {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == keyVariable || value == "" {
+		if !strings.HasPrefix(name, envPrefix) || name == keyVariable || name == binaryVariable || value == "" {
 			continue
 		}
 		if err := found.addVariable(name, value); err != nil {

@@ -206,6 +206,8 @@ func (d *daemon) spareOriginals(ctx context.Context) error {
 
 // run runs the tasks. When ctx ends the node leaves its cluster; clients and the admin API stay until it has.
 func (d *daemon) run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	last, lastDone := context.WithCancel(context.WithoutCancel(ctx))
 	defer lastDone()
 	member := &nodeTask{d: d, ready: make(chan struct{}), done: lastDone}
@@ -213,7 +215,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.bridge != nil {
 		parts = append(parts, d.bridge)
 	}
-	return runTasks(ctx, append(parts, &reportTask{d, last}, &watchTask{d}, &notifyTask{d, parts}))
+	return runTasks(ctx, append(parts, &reportTask{d, last}, &watchTask{d}, &lingerTask{d, end}, &notifyTask{d, parts}))
 }
 
 // hopLimit is h as the link takes it, whose zero is its default.
