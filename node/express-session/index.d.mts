@@ -1,0 +1,9 @@
+import sessioncast from './index.js'
+
+export default sessioncast
+export type Options = sessioncast.Options
+export type SessionEvent = sessioncast.SessionEvent
+export type SessioncastStore = sessioncast.SessioncastStore
+export type StoreConstructor = sessioncast.StoreConstructor
+export type Watch = sessioncast.Watch
+export const SessioncastError: typeof sessioncast.SessioncastError

@@ -1,0 +1,4 @@
+import sessioncast from './index.js'
+
+export default sessioncast
+export const SessioncastError = sessioncast.SessioncastError

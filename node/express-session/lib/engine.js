@@ -1,0 +1,201 @@
+'use strict'
+// The engine of this host: a daemon that runs already, or one that is started and shared by all Node processes of the user.
+
+const { spawn } = require('node:child_process')
+const fs = require('node:fs')
+const net = require('node:net')
+const path = require('node:path')
+const { findBinary, override } = require('./binary.js')
+const { findDaemon } = require('./discover.js')
+const engineLog = require('./engine-log.js')
+const { fail } = require('./errors.js')
+const { lock, unlock } = require('./lock.js')
+const { engineName, engineTarget, ownDir, targetText, windows } = require('./paths.js')
+
+const times = {
+  connect: 1000, // for a connection to be made
+  listens: 10_000, // for a started engine to listen
+  look: 30, // between two looks at whether it does
+  elsewhere: 100, // until one that another process starts is tried again
+  pauseMin: 500, // before an engine that ended at once is started again, doubling
+  pauseMax: 30_000
+}
+
+class Engine {
+  constructor (options, log) {
+    this.options = options
+    this.log = log
+    this.started = false // whether it is one that stores start
+    this.failures = 0
+    this.notBefore = 0
+    this.lastError = null
+    this.follower = null
+  }
+
+  /** open resolves to a connection to an engine, which it starts where there is none. */
+  async open () {
+    if (this.options.socket) return connect(this.options.socket)
+    const dir = ownDir()
+    const target = engineTarget(this.options, dir)
+    try {
+      return this.shared(await connect(target), true)
+    } catch {}
+    const daemon = await findDaemon(this.options)
+    if (daemon) {
+      try {
+        return this.shared(await connect(daemon), false)
+      } catch {}
+    }
+    return this.shared(await this.start(dir, target), true)
+  }
+
+  shared (socket, started) {
+    this.started = started
+    return socket
+  }
+
+  /** start starts the engine, unless another process is about to, and waits until it listens. */
+  async start (dir, target) {
+    const wait = this.notBefore - Date.now()
+    if (wait > 0) throw Object.assign(this.lastError, { retryAfter: Math.min(wait, 1000) })
+    const lockFile = path.join(dir, path.basename(target.path || 'express-' + target.port, '.resp') + '.starting')
+    if (!lock(lockFile, times.listens + 5000)) {
+      throw Object.assign(fail('UNAVAILABLE', 'another process is starting the engine'), { retryAfter: times.elsewhere })
+    }
+    try {
+      const socket = await this.run(dir, target)
+      this.failures = 0
+      return socket
+    } catch (error) {
+      const pause = Math.min(times.pauseMin * 2 ** this.failures++, times.pauseMax)
+      this.notBefore = Date.now() + pause
+      this.lastError = error
+      this.log.error('the engine does not start, next try in ' + pause + ' ms: ' + error.message)
+      throw Object.assign(error, { retryAfter: Math.min(pause, 1000) })
+    } finally {
+      unlock(lockFile)
+    }
+  }
+
+  async run (dir, target) {
+    const binary = await findBinary(dir)
+    const name = engineName(this.options)
+    const file = path.join(dir, name + '.log')
+    const { fd, at } = engineLog.open(file)
+    let engine
+    try {
+      engine = launch(binary, engineArgs(this.options, name, target), { cwd: dir, fd })
+    } finally {
+      fs.closeSync(fd)
+    }
+    this.log.info('starting the engine ' + name + ', which prints to ' + file)
+    const socket = await listens(target, engine, () => engineLog.complaints(file, at))
+    if (this.follower) this.follower.stop()
+    this.follower = new engineLog.Follower(file, at, this.log)
+    return socket
+  }
+
+  close () {
+    if (this.follower) this.follower.stop()
+  }
+}
+
+/** connect makes one connection. It does not hold the process. */
+function connect (target) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(target)
+    socket.unref()
+    const failed = (error) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(fail('UNAVAILABLE', 'nobody answers at ' + targetText(target), error))
+    }
+    const timer = setTimeout(() => failed(new Error('no connection in ' + times.connect + ' ms')), times.connect)
+    timer.unref()
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.removeListener('error', failed)
+      resolve(socket)
+    })
+  })
+}
+
+/** engineArgs are the flags of "sessioncast serve". What is not given here may still stand in SESSIONCAST_ variables. */
+function engineArgs (o, name, target) {
+  const flags = {
+    name,
+    resp: targetText(target),
+    linger: o.linger + 's',
+    use: o.use,
+    group: o.group,
+    port: o.port,
+    'multicast-ttl': o.ttl,
+    address: o.address,
+    interface: o.interface,
+    cluster: o.cluster,
+    mode: o.mode,
+    peers: o.peers && o.peers.join(','),
+    'key-file': o.keyFile,
+    admin: process.env.SESSIONCAST_ADMIN ? undefined : 'off'
+  }
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
+  return ['serve', ...given.map(([flag, value]) => '--' + flag + '=' + value)]
+}
+
+/** The shell starts the engine and ends, so that the engine is nobody's child: who kills an app with all its children leaves it. */
+const script = '"$0" "$@" >&3 2>&3 3>&- & echo $!'
+
+/**
+ * launch starts the program in a process session of its own: what a terminal sends to the app does not reach it. The result tells
+ * whether it has ended.
+ */
+function launch (binary, args, { cwd, fd }) {
+  const env = { ...process.env }
+  delete env[override]
+  const options = { cwd, env, detached: true, windowsHide: true }
+  if (windows || !fs.existsSync('/bin/sh')) return direct(binary, args, { ...options, stdio: ['ignore', fd, fd] })
+  const state = { ended: false, pid: 0 }
+  const shell = spawn('/bin/sh', ['-c', script, binary, ...args], { ...options, stdio: ['ignore', 'pipe', fd, fd] })
+  shell.unref()
+  shell.stdout.unref()
+  shell.stdout.once('data', (data) => { state.pid = Number(data) })
+  shell.once('error', () => { state.ended = true })
+  return { hasEnded: () => state.ended || (state.pid > 0 && !alive(state.pid)) }
+}
+
+function direct (binary, args, options) {
+  const state = { ended: false }
+  const child = spawn(binary, args, options)
+  child.unref()
+  child.once('error', () => { state.ended = true })
+  child.once('exit', () => { state.ended = true })
+  return { hasEnded: () => state.ended }
+}
+
+function alive (pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+/** listens resolves when the engine takes connections, and rejects when it ended, with what it said. */
+async function listens (target, engine, complaint) {
+  const end = Date.now() + times.listens
+  for (;;) {
+    const ended = engine.hasEnded()
+    try {
+      return await connect(target)
+    } catch {}
+    if (ended) throw fail('UNAVAILABLE', 'the engine ended at once: ' + complaint())
+    if (Date.now() > end) throw fail('UNAVAILABLE', 'the engine was started and does not listen: ' + complaint())
+    await pause(times.look)
+  }
+}
+
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms).unref() })
+
+module.exports = { Engine, connect, engineArgs, alive }
