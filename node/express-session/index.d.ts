@@ -65,6 +65,7 @@ declare namespace sessioncast {
   interface Watch extends EventEmitter {
     readonly sid: string | undefined
     on (event: 'event' | SessionEvent['type'], listener: (event: SessionEvent) => void): this
+    on (event: 'missed', listener: () => void): this
     once (event: 'event' | SessionEvent['type'], listener: (event: SessionEvent) => void): this
     close (): void
   }

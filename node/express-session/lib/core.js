@@ -194,7 +194,7 @@ class Core {
   move (operation, sid, ms, done) {
     this.call(['SESSION', 'TOUCH', this.key(sid), ms], (error, moved) => {
       if (error) return done(error)
-      if (moved === 0) this.refused(operation, sid)
+      if (!moved) this.refused(operation, sid)
       done(null)
     })
   }

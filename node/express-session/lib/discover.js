@@ -9,9 +9,9 @@ const { runtimeDirs, windows } = require('./paths.js')
 const limits = { sockets: 64, answer: 4 << 20, ms: 500 }
 
 /** findDaemon gives the place for clients of a daemon of the cluster that the options name, or null. */
-async function findDaemon (options) {
+async function findDaemon (options, env) {
   if (windows || options.keyFile !== undefined) return null // which key a daemon has is not told
-  const sockets = runtimeDirs().flatMap(listSockets).slice(0, limits.sockets)
+  const sockets = runtimeDirs(env).flatMap(listSockets).slice(0, limits.sockets)
   const answers = await Promise.all(sockets.map(status))
   const fitting = answers.filter((s) => s && fits(s, options)).flatMap((s) => s.clients)
   return place(fitting.find((c) => c.startsWith('unix://')) || fitting[0])

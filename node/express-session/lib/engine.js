@@ -21,8 +21,10 @@ const times = {
   pauseMax: 30_000
 }
 
+/** Engine has the environment as it is when the store is made: later engines are to be the same. */
 class Engine {
   constructor (options, log) {
+    this.env = { ...process.env }
     this.options = options
     this.log = log
     this.started = false // whether it is one that stores start
@@ -35,12 +37,12 @@ class Engine {
   /** open resolves to a connection to an engine, which it starts where there is none. */
   async open () {
     if (this.options.socket) return connect(this.options.socket)
-    const dir = ownDir()
+    const dir = ownDir(this.env)
     const target = engineTarget(this.options, dir)
     try {
       return this.shared(await connect(target), true)
     } catch {}
-    const daemon = await findDaemon(this.options)
+    const daemon = await findDaemon(this.options, this.env)
     if (daemon) {
       try {
         return this.shared(await connect(daemon), false)
@@ -78,13 +80,13 @@ class Engine {
   }
 
   async run (dir, target) {
-    const binary = await findBinary(dir)
+    const binary = await findBinary(dir, { env: this.env })
     const name = engineName(this.options)
     const file = path.join(dir, name + '.log')
     const { fd, at } = engineLog.open(file)
     let engine
     try {
-      engine = launch(binary, engineArgs(this.options, name, target), { cwd: dir, fd })
+      engine = launch(binary, engineArgs(this.options, name, target, this.env), { cwd: dir, fd, env: this.env })
     } finally {
       fs.closeSync(fd)
     }
@@ -122,7 +124,7 @@ function connect (target) {
 }
 
 /** engineArgs are the flags of "sessioncast serve". What is not given here may still stand in SESSIONCAST_ variables. */
-function engineArgs (o, name, target) {
+function engineArgs (o, name, target, env = {}) {
   const flags = {
     name,
     resp: targetText(target),
@@ -137,7 +139,7 @@ function engineArgs (o, name, target) {
     mode: o.mode,
     peers: o.peers && o.peers.join(','),
     'key-file': o.keyFile,
-    admin: process.env.SESSIONCAST_ADMIN ? undefined : 'off'
+    admin: env.SESSIONCAST_ADMIN ? undefined : 'off'
   }
   const given = Object.entries(flags).filter(([, value]) => value !== undefined)
   return ['serve', ...given.map(([flag, value]) => '--' + flag + '=' + value)]
@@ -150,10 +152,9 @@ const script = '"$0" "$@" >&3 2>&3 3>&- & echo $!'
  * launch starts the program in a process session of its own: what a terminal sends to the app does not reach it. The result tells
  * whether it has ended.
  */
-function launch (binary, args, { cwd, fd }) {
-  const env = { ...process.env }
-  delete env[override]
-  const options = { cwd, env, detached: true, windowsHide: true }
+function launch (binary, args, { cwd, fd, env }) {
+  const { [override]: _, ...rest } = env
+  const options = { cwd, env: rest, detached: true, windowsHide: true }
   if (windows || !fs.existsSync('/bin/sh')) return direct(binary, args, { ...options, stdio: ['ignore', fd, fd] })
   const state = { ended: false, pid: 0 }
   const shell = spawn('/bin/sh', ['-c', script, binary, ...args], { ...options, stdio: ['ignore', 'pipe', fd, fd] })

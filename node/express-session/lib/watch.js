@@ -7,7 +7,10 @@ const { Client, ask } = require('./client.js')
 
 const kinds = ['created', 'changed', 'touched', 'destroyed', 'expired']
 
-/** Watch emits the kinds above and "event", each with { type, sid }. An ended session is told as ended once. */
+/**
+ * Watch emits the kinds above and "event", each with { type, sid }. An ended session is told as ended once. Who watches all is
+ * told by "missed" that events were lost: of a session that is watched by its id the end is told nevertheless.
+ */
 class Watch extends EventEmitter {
   constructor (watcher, sid) {
     super()
@@ -64,9 +67,16 @@ class Watcher {
     this.client = this.make()
     this.client.on('push', (items) => this.pushed(items))
     this.client.on('up', () => {
-      for (const sid of this.bySid.keys()) this.check(sid)
+      if (this.client.connects > 1) this.missed()
+      else for (const sid of this.bySid.keys()) this.check(sid)
     })
     this.client.start()
+  }
+
+  /** missed makes up for what was not told: while the connection was away, or since too much happened at once. */
+  missed () {
+    for (const sid of this.bySid.keys()) this.check(sid)
+    for (const watch of this.bySid.get(undefined) || []) watch.emit('missed')
   }
 
   /** check asks whether a session that is watched ended while nobody was told. */
@@ -78,6 +88,7 @@ class Watcher {
   }
 
   pushed (items) {
+    if (Array.isArray(items) && items[0] === 'session' && items[1] === 'lost') return this.missed()
     if (!Array.isArray(items) || items.length < 3 || items[0] !== 'session' || !kinds.includes(items[1])) return
     const key = items[2]
     if (typeof key === 'string' && key.startsWith(this.prefix)) this.tell({ type: items[1], sid: key.slice(this.prefix.length) })

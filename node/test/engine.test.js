@@ -1,0 +1,194 @@
+'use strict'
+// Engines that stores start, on loopback.
+const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawn } = require('node:child_process')
+const { test } = require('node:test')
+const { cluster, eventually, once, made, insides, pause, tempDir } = require('./world.js')
+
+const linux = process.platform === 'linux' ? {} : { skip: 'looks at /proc' }
+
+/** opens makes a store in a process of its own; the rest of the script follows. */
+const opens = `
+  const Store = require('@sessioncast/express-session')(require('express-session'))
+  const made = (data) => ({ cookie: { originalMaxAge: 60000, expires: new Date(Date.now() + 60000).toISOString() }, ...data })
+  const options = JSON.parse(process.env.SCTEST_OPTIONS)
+  const store = new Store(options)
+  const forever = () => setInterval(() => {}, 1000)
+  const say = (word) => process.send ? process.send(word) : console.log(word)
+`
+const said = (run, word) => new Promise((resolve, reject) => {
+  run.child.on('message', (m) => { if (m === word) resolve() })
+  run.ended.then((end) => reject(new Error('ended instead: ' + JSON.stringify(end))))
+})
+
+test('the first call starts the engine, and the session is in it', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const store = host.store()
+  const began = Date.now()
+  await store.set('a', made({ user: 'ann', at: new Date(0), deep: { list: [1, { ü: '😀' }] } }))
+  t.diagnostic('the first set took ' + (Date.now() - began) + ' ms')
+  const read = await store.get('a')
+  assert.deepEqual({ ...read, cookie: 0 }, { cookie: 0, user: 'ann', at: '1970-01-01T00:00:00.000Z', deep: { list: [1, { ü: '😀' }] } })
+  assert.equal(host.pids().length, 1)
+})
+
+test('many processes that start at once share one engine', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const runs = Array.from({ length: 6 }, (_, i) => host.run(opens + `
+    store.set('s' + process.argv[2], made({ n: 1 }), (error) => {
+      if (error) throw error
+      say('set')
+      process.once('message', () => store.length((error, n) => { console.log(error || n); process.disconnect() }))
+    })`, String(i)))
+  await Promise.all(runs.map((run) => said(run, 'set')))
+  assert.equal(host.pids().length, 1)
+  for (const run of runs) run.child.send('go')
+  for (const run of runs) assert.deepEqual(await run.ended, { code: 0, signal: null, out: '6\n', errors: '' })
+})
+
+test('an app that is done ends at once, and the engine some time after the last', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const run = host.run(opens + "store.set('a', made(), (error) => { console.log(error); process.disconnect() })")
+  const end = await run.ended
+  assert.deepEqual([end.code, end.out, end.errors], [0, 'null\n', ''])
+  const [pid] = host.pids()
+  assert.ok(pid, 'the engine stays for a next start')
+  assert.notEqual(Number(stat(pid).session), Number(stat(process.pid).session), 'in a process session of its own')
+  assert.notEqual(Number(stat(pid).parent), run.child.pid, 'as nobody\'s child')
+  await eventually('the engine has ended', () => host.pids().length === 0)
+})
+
+test('an app that never asks anything is not held', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  assert.equal((await host.run(opens + 'process.disconnect()').ended).code, 0)
+})
+
+function stat (pid) {
+  const [, parent, , session] = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+  return { parent, session }
+}
+
+test('an engine that is killed is started again, and has what other servers have', linux, async (t) => {
+  const hosts = cluster(t, 2)
+  const [one, two] = hosts.map((host) => host.store({ ack: 1 }))
+  await Promise.all([one.get('x'), two.get('x')])
+  await eventually('they have found each other', async () => {
+    await one.set('meet', made())
+    return two.get('meet')
+  })
+  await one.set('a', made({ n: 1 }))
+  let gone = 0
+  one.on('disconnect', () => gone++)
+  const [pid] = hosts[0].pids()
+  process.kill(pid, 'SIGKILL')
+  await eventually('the session is there again', () => one.get('a').catch(() => null))
+  assert.notEqual(hosts[0].pids()[0], pid)
+  assert.equal(gone, 0)
+})
+
+test('a daemon that runs already is used, and none is started', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const o = host.options()
+  const { engine } = insides(host.store({ socket: path.join(host.dir, 'none'), interface: undefined, linger: undefined }))
+  engine.close()
+  const { findBinary } = require('./package.js').lib('binary.js')
+  const key = path.join(host.dir, 'r', 'of.resp')
+  const daemon = spawn(await findBinary(host.dir, { env: {} }), ['serve', '--name=site', '--resp=unix://' + key, '--interface=lo', '--group=' + o.multicast, '--port=' + o.multicastPort, '--admin=off'], { env: host.env, stdio: 'ignore' })
+  t.after(() => daemon.kill('SIGKILL'))
+  await eventually('it runs', () => fs.existsSync(key))
+  const store = host.store()
+  await store.set('a', made({ n: 1 }))
+  assert.deepEqual(host.pids(), [daemon.pid])
+  const direct = host.store({ socket: key, interface: undefined, linger: undefined })
+  assert.equal((await direct.get('a')).n, 1)
+})
+
+test('an engine that cannot start says why', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  fs.writeFileSync(path.join(host.dir, 'key'), 'no key', { mode: 0o600 })
+  const lines = []
+  const store = host.store({ keyFile: path.join(host.dir, 'key'), logger: { info () {}, error: (line) => lines.push(line) } })
+  await assert.rejects(store.get('a'), (error) => error.code === 'SESSIONCAST_UNAVAILABLE' && /key/.test(error.message))
+  assert.ok(lines.some((line) => /the engine does not start, next try in \d+ ms: .*key/.test(line)), lines.join('\n'))
+})
+
+test('a folder that another user could reach into is refused', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  fs.mkdirSync(path.join(host.runtime, 'sessioncast'), { mode: 0o755 })
+  fs.chmodSync(path.join(host.runtime, 'sessioncast'), 0o755)
+  await assert.rejects(host.store().get('a'), /is open to others; run: chmod 700/)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(signal + ' ends a process that has no listener of its own, by the signal, after a goodbye of the last', linux, async (t) => {
+    const hosts = cluster(t, 2)
+    const other = hosts[1].store()
+    await other.get('x')
+    const run = hosts[0].run(opens + "store.set('a', made({ n: 1 }), () => { forever(); say('set') })")
+    await said(run, 'set')
+    await eventually('the other server has it', () => other.get('a'))
+    await eventually('the engine of the process sees the other', () => /synced/.test(hosts[0].log()))
+    run.child.kill(signal)
+    const end = await run.ended
+    assert.deepEqual([end.code, end.signal], [null, signal])
+    await eventually('the engine has left', () => hosts[0].pids().length === 0)
+    const log = hosts[0].log()
+    assert.match(log, /left the cluster/)
+    assert.doesNotMatch(log, /no client is connected any more/, 'it did not wait for that')
+    assert.equal((await other.get('a')).n, 1)
+  })
+}
+
+test('an app that listens for signals itself goes on to use its sessions, and ends as it likes', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const run = host.run(opens + `
+    const timer = forever()
+    process.on('SIGTERM', () => {
+      setTimeout(() => store.get('a', (error, session) => {
+        console.log(error, session.n)
+        clearInterval(timer)
+        process.disconnect()
+      }), 300)
+    })
+    store.set('a', made({ n: 1 }), () => say('set'))`)
+  await said(run, 'set')
+  run.child.kill('SIGTERM')
+  const end = await run.ended
+  assert.deepEqual([end.code, end.signal, end.out], [0, null, 'null 1\n'])
+  assert.equal(host.pids().length, 1, 'nobody else has the sessions, so the engine stays for the next start')
+})
+
+test('without gracefulShutdown no signal is listened for', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const run = host.run(opens.replace('new Store(options)', 'new Store({ ...options, gracefullShutdown: false })') + `
+    console.log(process.listenerCount('SIGINT'), process.listenerCount('SIGTERM'))
+    process.disconnect()`)
+  assert.equal((await run.ended).out, '0 0\n')
+})
+
+test('a cluster of Node workers shares the engine, and a Ctrl-C to all leaves none behind', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const run = host.run(`
+    const cluster = require('node:cluster')
+    if (cluster.isPrimary) {
+      let up = 0
+      let gone = 0
+      cluster.on('exit', () => { if (++gone === 3) process.disconnect() })
+      for (let i = 0; i < 3; i++) cluster.fork().on('message', (m) => { if (m === 'set' && ++up === 3) process.send('set') })
+      process.on('SIGINT', () => {})
+    } else {
+      ${opens}
+      store.set('w' + cluster.worker.id, made(), (error) => { if (error) throw error; forever(); process.send('set') })
+    }`)
+  await said(run, 'set')
+  assert.equal(host.pids().length, 1)
+  const workers = fs.readdirSync('/proc').filter((n) => /^\d+$/.test(n)).map(Number).filter((pid) => {
+    try { return Number(stat(pid).parent) === run.child.pid } catch { return false }
+  })
+  assert.equal(workers.length, 3)
+  for (const pid of workers) process.kill(pid, 'SIGINT')
+  assert.equal((await run.ended).code, 0)
+  await eventually('the engine has ended', () => host.pids().length === 0)
+})

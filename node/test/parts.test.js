@@ -1,0 +1,169 @@
+'use strict'
+const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawnSync } = require('node:child_process')
+const { test } = require('node:test')
+const { lib, session } = require('./package.js')
+const { tempDir } = require('./world.js')
+const { Parser, Push, ReplyError, encode, limits } = lib('resp.js')
+const { Base, fieldsOf, jsonOf } = lib('session-base.js')
+const { lifetime, renew, sameButExpiry, day, longest } = lib('lifetime.js')
+const { lock, unlock } = lib('lock.js')
+const { fits, place } = lib('discover.js')
+const engineLog = lib('engine-log.js')
+
+const replies = '+OK\r\n-ERR no\r\n:-7\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n_\r\n*2\r\n$2\r\nü\r\n*1\r\n:1\r\n%1\r\n+a\r\n#t\r\n>2\r\n+x\r\n+y\r\n=7\r\ntxt:abc\r\n,1.5\r\n(12\r\n~1\r\n:3\r\n!5\r\nERR x\r\n'
+
+function parse (pieces) {
+  const values = []
+  const parser = new Parser()
+  for (const piece of pieces) parser.push(piece, (value) => values.push(value))
+  return values
+}
+
+test('replies are read whatever pieces they arrive in', () => {
+  const bytes = Buffer.from(replies)
+  const whole = parse([bytes])
+  assert.deepEqual(whole.slice(0, 1), ['OK'])
+  assert.ok(whole[1] instanceof ReplyError && whole[1].prefix === 'ERR')
+  assert.deepEqual(whole.slice(2, 9), [-7, 'hello', '', null, null, ['ü', [1]], ['a', true]])
+  assert.deepEqual(whole[9].items, ['x', 'y'])
+  assert.ok(whole[9] instanceof Push)
+  assert.deepEqual(whole.slice(10, 14), ['abc', 1.5, 12n, [3]])
+  for (let size = 1; size < 20; size++) {
+    const pieces = []
+    for (let i = 0; i < bytes.length; i += size) pieces.push(bytes.subarray(i, i + size))
+    assert.deepEqual(parse(pieces), whole, 'pieces of ' + size)
+  }
+})
+
+test('a string of a mebibyte in pieces is put together once', () => {
+  const text = 'x'.repeat(1 << 20)
+  const bytes = Buffer.from('*2\r\n$' + text.length + '\r\n' + text + '\r\n:1\r\n')
+  const pieces = []
+  for (let i = 0; i < bytes.length; i += 65_536) pieces.push(bytes.subarray(i, i + 65_536))
+  assert.deepEqual(parse(pieces), [[text, 1]])
+})
+
+test('what is no reply, or more than there may be, ends the connection', () => {
+  const bad = [
+    'HTTP/1.1 400\r\n', '$x\r\n', '$99999999999999999999\r\n', `$${limits.bulk + 1}\r\n`, `*${limits.items + 1}\r\n`, '$-2\r\n', '*-5\r\n',
+    '*1\r\n'.repeat(limits.depth + 2), '+' + 'x'.repeat(limits.line + 1), '+a\rb\r\n'
+  ]
+  for (const text of bad) assert.throws(() => parse([Buffer.from(text)]), undefined, text.slice(0, 20))
+})
+
+test('commands count bytes, not letters', () => {
+  assert.equal(encode(['SET', 'ü', 7]), '*3\r\n$3\r\nSET\r\n$2\r\nü\r\n$1\r\n7\r\n')
+})
+
+test('what is written of a session is what the request changed', () => {
+  const base = new Base('a', '1', '{"cookie":{"path":"/"},"user":"ann","cart":[1],"old":true}')
+  const now = fieldsOf({ cookie: { path: '/' }, user: 'ann', cart: [1, 2], fresh: new Date(0), nothing: undefined, f () {} })
+  const change = base.diff(now)
+  assert.deepEqual(change, { set: [['cart', '[1,2]'], ['fresh', '"1970-01-01T00:00:00.000Z"']], removed: ['old'] })
+  base.wrote(now)
+  assert.deepEqual(base.diff(now), { set: [], removed: [] })
+  base.failed(change)
+  assert.deepEqual(base.diff(now), change, 'a write that failed is told again')
+  base.succeeded(change)
+  assert.deepEqual(base.diff(now), { set: [], removed: [] })
+})
+
+test('a key that the app could not see is not taken for removed', () => {
+  const base = new Base('a', '1', '{"cookie":{},"id":"of a Go service","save":1,"user":"ann"}')
+  const plain = JSON.parse('{"cookie":{},"id":"of a Go service","save":1,"user":"ann"}')
+  const made = new session.Session({ sessionID: 'a' }, plain)
+  base.hides(plain, made)
+  assert.deepEqual(base.diff(fieldsOf(made)), { set: [], removed: [] })
+  delete made.user
+  const fields = fieldsOf(made)
+  assert.deepEqual(base.diff(fields), { set: [], removed: ['user'] })
+  base.wrote(fields)
+  assert.deepEqual(base.diff(fieldsOf(made)), { set: [], removed: [] })
+})
+
+test('a session is one JSON text, as JSON.stringify makes it', () => {
+  const data = { a: [1, { b: null }], 'k"ey': 'ü😀', d: new Date(5), n: NaN, u: undefined }
+  assert.equal(jsonOf(fieldsOf(data)), JSON.stringify(data))
+  assert.equal(jsonOf(fieldsOf({})), '{}')
+  const circular = {}
+  circular.self = circular
+  for (const bad of [circular, { n: 1n }]) assert.throws(() => fieldsOf(bad), { code: 'SESSIONCAST_DATA' })
+})
+
+test('how long a session lives is said by its cookie, by sessionTTL only with useSessionTTL, else it is a day', () => {
+  const now = 1_700_000_000_000
+  const none = { useSessionTTL: false, sessionTTL: 5000 }
+  const of = (cookie, options = none) => lifetime({ cookie }, options, now)
+  assert.equal(of({ expires: new Date(now + 90_000) }), 90_000)
+  assert.equal(of({ expires: new Date(now + 90_000).toISOString() }), 90_000)
+  assert.equal(of(new session.Cookie({ maxAge: 60_000 }), none) > 0, true)
+  for (const cookie of [undefined, {}, { expires: null }, { expires: false }, { expires: 'never' }]) assert.equal(of(cookie), day)
+  assert.ok(of({ expires: new Date(now - 1) }) <= 0)
+  assert.equal(of({ expires: new Date(now + 90_000) }, { useSessionTTL: true, sessionTTL: 5000 }), 5_000_000)
+  assert.equal(of({ expires: new Date(8.64e15) }), longest)
+})
+
+test('a cookie that is read ends when the session does, which a touch may have moved', () => {
+  const now = 1_700_000_000_000
+  const at = (ms) => new Date(now + ms).toISOString()
+  const read = (cookie, pttl, options = { useSessionTTL: false }) => {
+    renew(cookie, pttl, options, now)
+    return cookie.expires
+  }
+  assert.equal(read({ expires: at(1_000) }, 60_000), at(60_000))
+  assert.equal(read({ expires: at(60_500) }, 60_000), at(60_500), 'but for less than a second')
+  assert.equal(read({ expires: null }, 60_000), null)
+  assert.equal(read({ expires: at(1_000) }, 60_000, { useSessionTTL: true }), at(1_000))
+  assert.ok(sameButExpiry('{"path":"/","expires":"2020-01-01T00:00:00.000Z"}', '{"path":"/","expires":"2021-01-01T00:00:00.000Z"}'))
+  assert.ok(!sameButExpiry('{"path":"/","expires":null}', '{"path":"/","expires":"2021-01-01T00:00:00.000Z"}'))
+  assert.ok(!sameButExpiry('{"path":"/"}', '{"path":"/a"}'))
+  assert.ok(!sameButExpiry(undefined, '{}'))
+  assert.ok(!sameButExpiry('1', '{}'))
+})
+
+test('a lock is one process\'s, and of one that is gone nobody\'s', (t) => {
+  const file = path.join(tempDir(t), 'lock')
+  assert.ok(lock(file, 60_000))
+  assert.ok(!lock(file, 60_000))
+  unlock(file)
+  assert.ok(!fs.existsSync(file))
+  const gone = spawnSync(process.execPath, ['-e', '0']).pid
+  fs.writeFileSync(file, String(gone))
+  unlock(file)
+  assert.ok(fs.existsSync(file), 'another\'s lock is not given free')
+  assert.ok(lock(file, 60_000), 'its owner is gone')
+  fs.utimesSync(file, 0, 0)
+  assert.ok(lock(file, 60_000), 'held for too long')
+})
+
+test('a running daemon is used where it is of the cluster that is meant', () => {
+  const status = { cluster: '', group: '228.0.0.5:4000', mode: 'auto', address: '10.0.0.1:4000', clients: [] }
+  const o = { use: 'v4' }
+  assert.ok(fits(status, o))
+  assert.ok(fits(status, { ...o, group: '228.0.0.5', port: 4000, mode: 'auto' }))
+  for (const other of [{ cluster: 'shop' }, { port: 4001 }, { group: '228.0.0.6' }, { mode: 'unicast' }, { use: 'v6' }]) assert.ok(!fits(status, { ...o, ...other }), JSON.stringify(other))
+  assert.ok(fits({ ...status, group: '[ffbe::43]:4000', address: '[fd00::1]:4000' }, { use: 'v6', group: 'ffbe::043' }))
+  assert.deepEqual(place('unix:///run/a.sock'), { path: '/run/a.sock' })
+  assert.deepEqual(place('[::1]:6379'), { host: '::1', port: 6379 })
+  assert.equal(place(undefined), null)
+})
+
+test('what an engine prints is told by its levels, and what it says as it ends becomes the error', (t) => {
+  const file = path.join(tempDir(t), 'log')
+  fs.writeFileSync(file, 'of before\n')
+  const { fd, at } = engineLog.open(file)
+  fs.writeSync(fd, 'sessioncast devel\n2026-11-23T17:47:28.910Z INFO  joining\n2026-11-23T17:47:28.911Z WARN  something\nsessioncast: --key-file: is missing\n2026-11-23T17:47:28.912Z ERROR half')
+  fs.closeSync(fd)
+  const told = []
+  const follower = new engineLog.Follower(file, at, { debug: (x) => told.push('debug ' + x), warn: (x) => told.push('warn ' + x), error: (x) => told.push('error ' + x) })
+  t.after(() => follower.stop())
+  follower.look()
+  assert.deepEqual(told, ['debug engine: joining', 'warn engine: something'])
+  fs.appendFileSync(file, ' a line\n')
+  follower.look()
+  assert.deepEqual(told[2], 'error engine: half a line')
+  assert.equal(engineLog.complaints(file, at), '--key-file: is missing')
+})
