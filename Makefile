@@ -2,6 +2,7 @@
 # make bench  measures, side by side with Redis where it is installed
 # make sim    many seeds of the simulation; SIM=10m for longer
 # make figures  measures what docs/reliability.md publishes; PARTS="latency idle" for some of it
+# make npm    builds the npm packages with the engine for every platform into node/dist
 # make soak   real daemons under faults; SOAK=30m for longer, SOAKFLAGS="-seed 7" to repeat
 GO     ?= go
 SIM    ?= 2m
@@ -9,7 +10,7 @@ SOAK   ?= 5m
 FUZZ   ?= 20000x
 TOOL   := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build test deps check unit draw fuzz sim mutants soak figures bench clean
+.PHONY: build test deps check unit draw fuzz sim mutants soak figures bench npm clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sessioncast ./cmd/sessioncast
@@ -59,5 +60,8 @@ figures:
 bench:
 	@scripts/bench
 
+npm:
+	node node/build.mjs
+
 clean:
-	rm -rf bin
+	rm -rf bin node/dist

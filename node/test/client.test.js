@@ -113,6 +113,8 @@ test('an engine that goes away and comes back is waited for, 250 ms', async (t) 
   await store.set('a', made({ n: 1 }))
   const disconnects = []
   store.on('disconnect', () => disconnects.push(1))
+  const { waits } = insides(store).client
+  waits.later = 30_000
   await fake.close()
   const during = store.get('a')
   const again = new Fake()
@@ -120,11 +122,12 @@ test('an engine that goes away and comes back is waited for, 250 ms', async (t) 
   await again.listen(file)
   t.after(() => again.close())
   assert.equal((await during).n, 1)
+  waits.later = 250
   await again.close()
   const before = Date.now()
   await assert.rejects(store.get('a'), (error) => error.code === 'SESSIONCAST_UNAVAILABLE')
   const took = Date.now() - before
-  assert.ok(took >= 200 && took < 2000, 'it took ' + took)
+  assert.ok(took >= 200 && took < 5000, 'it took ' + took)
   assert.equal(disconnects.length, 0, 'that is not told before 5 s')
 })
 

@@ -1,7 +1,9 @@
 'use strict'
 // Express apps on several servers, each with an engine of its own on loopback.
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
 const http = require('node:http')
+const path = require('node:path')
 const { test } = require('node:test')
 const { fromApp, session } = require('./package.js')
 const { cluster, eventually, insides, once, pause } = require('./world.js')
@@ -172,9 +174,9 @@ const combinations = [false, true].flatMap((resave) => [false, true].flatMap((ro
 
 test('every combination of options gives a session the time that docs/express.md says', linux, async (t) => {
   const [host] = cluster(t, 1)
-  for (const c of combinations) {
+  for (const [i, c] of combinations.entries()) {
     const name = JSON.stringify(c)
-    await t.test(name, () => lives(t, host, c, name + ':'))
+    await t.test(name, () => lives(t, host, c, 'c' + i + ':'))
   }
 })
 
@@ -237,4 +239,69 @@ test('a session without an engine is an error that the app sees, and works again
   await assert.rejects(ann.get(server), /500 .*(did not answer|no engine)/)
   process.kill(host.pids()[0], 'SIGCONT')
   await eventually('it works again', () => ann.get(server).then((page) => page.passport).catch(() => null))
+})
+
+test('any Redis client sees a session as connect-redis stores it', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const { store } = await serve(t, host)
+  const made = { cookie: { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000).toISOString(), httpOnly: true, path: '/' }, user: 'ann', list: [1, { a: null }] }
+  await store.set('a', made)
+  const ask = (...args) => new Promise((resolve, reject) => insides(store).client.call(args, (error, reply) => error ? reject(error) : resolve(reply)))
+  assert.equal(await ask('GET', 'sess:a'), JSON.stringify(made))
+  assert.equal(await ask('TTL', 'sess:a'), 60)
+  await ask('SET', 'sess:b', JSON.stringify({ ...made, user: 'bob' }), 'EX', '60')
+  const bob = store.createSession({ sessionID: 'b', sessionStore: store }, await store.get('b'))
+  assert.equal(bob.user, 'bob')
+  bob.n = 1
+  await store.set('b', bob)
+  assert.equal(JSON.parse(await ask('GET', 'sess:b')).n, 1)
+  await ask('SET', 'sess:c', 'no session', 'EX', '60')
+  assert.equal(await store.get('c'), undefined)
+  await ask('SET', 'other', 'x')
+  assert.deepEqual((await store.ids()).sort(), ['a', 'b', 'c'])
+  await store.clear()
+  assert.equal(await store.length(), 0)
+  assert.equal(await ask('GET', 'other'), 'x')
+})
+
+test('a user is logged out everywhere but here', linux, async (t) => {
+  const servers = await three(t, { store: { user: 'passport.user' } })
+  const devices = [0, 1, 2].map(() => new User())
+  const other = new User()
+  await Promise.all([...devices, other].map((device, i) => device.post(servers[i % 3], '/login', { user: device === other ? 'bob' : 'ann' })))
+  const { store } = servers[1]
+  await eventually('all are known', async () => (await store.byUser('ann')).length === 3)
+  assert.deepEqual((await store.byUser('ann')).sort(), devices.map((d) => d.sid).sort())
+  assert.equal(await store.destroyUser('ann', { except: devices[0].sid }), 2)
+  const pages = await Promise.all([...devices, other].map((device, i) => device.get(servers[(i + 1) % 3])))
+  assert.deepEqual(pages.map((page) => page.passport && page.passport.user), ['ann', undefined, undefined, 'bob'])
+})
+
+test('the example closes the WebSockets of who logs out on another server', linux, async (t) => {
+  const WebSocket = fromApp('ws')
+  const hosts = cluster(t, 2)
+  const example = fs.readFileSync(path.join(__dirname, '../example/ws.js'), 'utf8')
+  const servers = await Promise.all(hosts.map(async (host) => {
+    Object.assign(host.env, {
+      PORT: '0', HOST: '127.0.0.1', SESSIONCAST_INTERFACE: 'lo', SESSIONCAST_GROUP: host.cluster.group, SESSIONCAST_PORT: String(host.cluster.port), SESSIONCAST_ACK: 'all'
+    })
+    const run = host.run(example)
+    const [, port] = await eventually('it listens', () => /on port (\d+)/.exec(run.out))
+    return { port: Number(port) }
+  }))
+  const ann = new User()
+  const open = () => new Promise((resolve, reject) => {
+    const ws = new WebSocket(`ws://127.0.0.1:${servers[1].port}/`, { headers: { cookie: ann.cookie } })
+    ws.once('open', () => resolve(ws))
+    ws.once('error', reject)
+  })
+  await assert.rejects(open(), /401/)
+  await ann.post(servers[0], '/login', { user: 'ann' })
+  const ws = await eventually('the other server knows her', () => open().catch(() => null))
+  const message = once(ws, 'message')
+  ws.send('hello')
+  assert.equal(String(await message), 'ann: hello')
+  const closed = once(ws, 'close')
+  assert.deepEqual(await ann.post(servers[0], '/logout-everywhere'), { ended: 1 })
+  assert.equal(await closed, 4001)
 })

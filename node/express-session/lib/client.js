@@ -4,7 +4,7 @@
 const { EventEmitter } = require('node:events')
 const { Link } = require('./link.js')
 const { ReplyError } = require('./resp.js')
-const { fail } = require('./errors.js')
+const { codes, fail } = require('./errors.js')
 
 const waits = {
   first: 5000, // of calls for an engine that is just being started, ms
@@ -99,6 +99,7 @@ class Client extends EventEmitter {
   again (reason) {
     if (this.closed) return
     this.reason = reason
+    if (reason.code === codes.BINARY) this.giveUpWaiting() // which does not mend itself
     const ms = reason.retryAfter ?? this.pause
     this.pause = Math.min(Math.max(this.pause * 2, this.waits.pauseMin), this.waits.pauseMax)
     this.pauseTimer = setTimeout(() => this.connect(), ms)
@@ -129,7 +130,7 @@ class Client extends EventEmitter {
       return process.nextTick(call.done, fail('BUSY', 'too many calls wait for the engine'))
     }
     const now = Date.now()
-    const first = this.wasUp ? 0 : this.began + this.waits.first - now
+    const first = this.wasUp ? 0 : this.began + this.waits.first - now // as long as the first engine may take
     const ms = Math.max(first, this.waits.later)
     call.deadline = now + ms
     call.timer = setTimeout(() => {
@@ -137,6 +138,16 @@ class Client extends EventEmitter {
       call.done(this.unavailable())
     }, ms)
     this.waiting.add(call)
+  }
+
+  giveUpWaiting () {
+    this.began = -Infinity
+    const waiting = [...this.waiting]
+    this.waiting.clear()
+    for (const call of waiting) {
+      clearTimeout(call.timer)
+      call.done(this.unavailable())
+    }
   }
 
   unavailable () {
