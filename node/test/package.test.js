@@ -73,6 +73,22 @@ test('an app that requires express-session-multicast works by an npm alias, unch
   assert.equal(stdout, 'null ann\n', stderr)
 })
 
+test('the tarballs alone are enough, where no registry has the packages', linux, async (t) => {
+  const http = require('node:http')
+  const empty = http.createServer((request, response) => {
+    response.statusCode = 404
+    response.end('{}')
+  })
+  await new Promise((resolve) => { empty.listen(0, '127.0.0.1', resolve) })
+  t.after(() => empty.close())
+  const folder = emptyFolder()
+  t.after(() => fs.rmSync(path.dirname(folder), { recursive: true, force: true }))
+  const tarballs = fs.readdirSync(dist).filter((name) => name.endsWith('.tgz')).map((name) => path.join(dist, name))
+  await npm(folder, 'install', '--prefer-offline', `--@sessioncast:registry=http://127.0.0.1:${empty.address().port}/`, 'express-session@1.19.0', ...tarballs)
+  assert.ok(fs.existsSync(path.join(folder, enginePackage, 'bin/sessioncast')))
+  assert.equal(node(folder, "console.log(typeof require('@sessioncast/express-session')(require('express-session')))"), 'function\n')
+})
+
 test('without the optional dependency the error says what to install', async (t) => {
   const folder = await install(t, '@sessioncast/express-session', '--omit=optional')
   const [host] = cluster(t, 1)
