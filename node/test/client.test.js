@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
+const { EventEmitter } = require('node:events')
 const { test } = require('node:test')
 const { session } = require('./package.js')
 const { Store, withFake, once, insides, made, pause, tempDir, eventually } = require('./world.js')
@@ -186,6 +187,19 @@ test('an engine that does not answer is left, and the calls behind it do not wai
   assert.equal(await store.get('a'), undefined)
 })
 
+test('a process that stood still reads what was answered meanwhile, and does not take the engine for dead', async () => {
+  const { Link } = require('./package.js').lib('link.js')
+  const socket = Object.assign(new EventEmitter(), { write () {}, ref () {}, unref () {}, destroy () {}, writableLength: 0 })
+  const link = new Link(socket, 50)
+  const answered = new Promise((resolve, reject) => link.call(['PING'], (error, reply) => error ? reject(error) : resolve(reply)))
+  const hold = setTimeout(() => {}, 60_000) // as other work of the app would
+  const until = Date.now() + 200
+  while (Date.now() < until);
+  setTimeout(() => setImmediate(() => socket.emit('data', Buffer.from('+PONG\r\n'))), 0) // read after the timers that are due
+  assert.equal(await answered, 'PONG')
+  clearTimeout(hold)
+})
+
 test('what is no engine is left, and said to be none', async (t) => {
   const { fake, store } = await withFake(t)
   await store.get('a')
@@ -197,7 +211,8 @@ test('what is no engine is left, and said to be none', async (t) => {
 })
 
 test('an engine that joins its cluster is not used before it has the sessions', async (t) => {
-  const { fake, file } = await withFake(t)
+  const { fake, store: before, file } = await withFake(t)
+  await before.get('a')
   let looks = 0
   fake.answers.set('INFO persistence', () => '$' + 11 + '\r\nloading:' + (looks++ < 5 ? '1' : '0') + '\r\n\r\n')
   const store = new Store({ socket: file, logger: false, gracefulShutdown: false })

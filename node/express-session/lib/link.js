@@ -7,7 +7,8 @@ const { fail } = require('./errors.js')
 
 const limits = {
   pending: 65_536, // commands without a reply
-  output: 64 << 20 // bytes that the engine has not taken yet
+  output: 64 << 20, // bytes that the engine has not taken yet
+  looks: 5 // at the oldest command, within the time for its reply
 }
 
 /**
@@ -41,10 +42,10 @@ class Link extends EventEmitter {
       return process.nextTick(done, fail('BUSY', 'too many calls wait for the engine'))
     }
     if (this.waiting === 0) this.socket.ref()
-    this.pending.push({ done, deadline: Date.now() + this.timeout })
+    this.pending.push({ done })
     if (this.out === '') process.nextTick(() => this.flush())
     this.out += encode(args)
-    if (!this.timer) this.watch(this.timeout)
+    if (!this.timer) this.watch()
   }
 
   flush () {
@@ -53,15 +54,22 @@ class Link extends EventEmitter {
     if (out !== '' && !this.closed) this.socket.write(out)
   }
 
-  /** watch closes the connection when the oldest command is not answered in time: what follows it would wait as well. */
-  watch (ms) {
-    this.timer = setTimeout(() => {
+  /**
+   * watch closes the connection when the oldest command is not answered in time: what follows it would wait as well. It looks several
+   * times, since a process that stood still finds the time over before it reads the replies that wait for it.
+   */
+  watch () {
+    const oldest = this.pending[this.head]
+    let looks = 0
+    const look = () => {
       this.timer = null
       if (this.waiting === 0 || this.closed) return
-      const left = this.pending[this.head].deadline - Date.now()
-      if (left > 0) return this.watch(left)
-      this.close(fail('TIMEOUT', 'the engine did not answer within ' + this.timeout + ' ms'))
-    }, ms)
+      if (this.pending[this.head] !== oldest) return this.watch()
+      if (++looks === limits.looks) return this.close(fail('TIMEOUT', 'the engine did not answer within ' + this.timeout + ' ms'))
+      this.timer = setTimeout(look, this.timeout / limits.looks)
+      this.timer.unref()
+    }
+    this.timer = setTimeout(look, this.timeout / limits.looks)
     this.timer.unref()
   }
 
