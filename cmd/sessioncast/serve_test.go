@@ -140,9 +140,14 @@ func TestTerminatedDaemonLeavesNothingBehind(t *testing.T) {
 
 func TestADaemonThatLingersLeavesAfterItsLastClient(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.serve("a", []string{"SESSIONCAST_BINARY=any"}, "--linger", "2s"), w.serve("b", nil)
+	a := w.serve("a", []string{"SESSIONCAST_BINARY=any"}, "--linger", "10s")
+	a.waitFor(1)
+	client := a.client() // stays connected while everything else takes its time
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	b := w.serve("b", nil)
 	b.waitFor(2)
-	client := a.client()
 	if err := client.Set(t.Context(), "sess:1", "x", time.Minute).Err(); err != nil {
 		t.Fatal(err)
 	}
