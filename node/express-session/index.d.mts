@@ -6,4 +6,4 @@ export type SessionEvent = sessioncast.SessionEvent
 export type SessioncastStore = sessioncast.SessioncastStore
 export type StoreConstructor = sessioncast.StoreConstructor
 export type Watch = sessioncast.Watch
-export const SessioncastError: typeof sessioncast.SessioncastError
+export import SessioncastError = sessioncast.SessioncastError
