@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sessioncast/sessioncast/internal/nstest"
@@ -29,46 +30,96 @@ const (
 // An acknowledgement of all makes what one server has answered true on every other for the next request.
 var ackAll = []string{"--ack", "all", "--ack-timeout", "5s"}
 
-// On each of two servers a daemon and an Express app with connect-redis; beside the first a Go service with a node of its own. Who logs
-// in at one is logged in at all, and who logs out is logged out at all, also where a request was still running.
+// On each of two servers a daemon and an Express app; beside the first a Go service with a node of its own. Who logs in at one is logged
+// in at all, and who logs out is logged out at all, also where a request was still running.
 func TestAGoServiceSharesTheLoginOfAnExpressApp(t *testing.T) {
-	needPackages(t)
-	rig.Namespaces(t, 2, func(t *testing.T, n *nstest.Net) {
-		s := startAll(t, n)
-		alice := &user{T: t}
-		s.everywhere(alice, "before", page{Minutes: halfAnHour})
+	for name, store := range map[string]string{"with connect-redis": "", "with the store of node": "../../../node/express-session"} {
+		t.Run(name, func(t *testing.T) {
+			needPackages(t)
+			rig.Namespaces(t, 2, func(t *testing.T, n *nstest.Net) {
+				s := startAll(t, n, store)
+				s.run()
+				if store != "" { // connect-redis writes whole sessions, and knows no users
+					s.atOnce()
+					s.devices()
+				}
+			})
+		})
+	}
+}
 
-		// In Express, read and changed in Go, out in Go.
-		name, note := userMark+" alice", noteMark+" 1"
-		alice.post(s.express[0], "/login", "user", name)
-		s.everywhere(alice, "logged in in Express", page{&name, nil, halfAnHour})
-		alice.post(s.service, "/change", "note", note)
-		s.everywhere(alice, "changed in Go", page{&name, &note, halfAnHour})
-		second := noteMark + " 2"
-		alice.post(s.express[1], "/change", "note", second)
-		s.everywhere(alice, "changed in Express", page{&name, &second, halfAnHour})
-		alice.post(s.service, "/logout", "", "")
-		s.everywhere(alice, "logged out in Go", page{Minutes: halfAnHour})
+func (s *site) run() {
+	alice := &user{T: s.t}
+	s.everywhere(alice, "before", page{Minutes: halfAnHour})
 
-		// In Go, read and changed in Express, out in Express while a request runs in Go.
-		planted := alice.sessionID()
-		alice.post(s.service, "/login", "user", name)
-		if alice.sessionID() == planted {
-			t.Error("the id was not changed at the login")
-		}
-		s.everywhere(alice, "logged in in Go", page{&name, nil, halfAnHour})
-		alice.post(s.express[1], "/change", "note", note)
-		s.everywhere(alice, "changed in Express", page{&name, &note, halfAnHour})
-		s.logoutDuringASlowRequest(alice)
-		s.everywhere(alice, "logged out in Express during a request in Go", page{Minutes: halfAnHour})
-		if !strings.Contains(s.service.process.Log(), "event: destroyed") {
-			t.Error("the service was not told of the save that came too late")
-		}
-		s.logsHoldNone(append(alice.ids, userMark, noteMark))
-	})
+	// In Express, read and changed in Go, out in Go.
+	name, note := userMark+" alice", noteMark+" 1"
+	alice.post(s.express[0], "/login", "user", name)
+	s.everywhere(alice, "logged in in Express", page{&name, nil, halfAnHour, 0})
+	alice.post(s.service, "/change", "note", note)
+	s.everywhere(alice, "changed in Go", page{&name, &note, halfAnHour, 0})
+	second := noteMark + " 2"
+	alice.post(s.express[1], "/change", "note", second)
+	s.everywhere(alice, "changed in Express", page{&name, &second, halfAnHour, 0})
+	alice.post(s.service, "/logout", "", "")
+	s.everywhere(alice, "logged out in Go", page{Minutes: halfAnHour})
+
+	// In Go, read and changed in Express, out in Express while a request runs in Go.
+	planted := alice.sessionID()
+	alice.post(s.service, "/login", "user", name)
+	if alice.sessionID() == planted {
+		s.t.Error("the id was not changed at the login")
+	}
+	s.everywhere(alice, "logged in in Go", page{&name, nil, halfAnHour, 0})
+	alice.post(s.express[1], "/change", "note", note)
+	s.everywhere(alice, "changed in Express", page{&name, &note, halfAnHour, 0})
+	s.logoutDuringASlowRequest(alice)
+	s.everywhere(alice, "logged out in Express during a request in Go", page{Minutes: halfAnHour})
+	if !strings.Contains(s.service.process.Log(), "event: destroyed") {
+		s.t.Error("the service was not told of the save that came too late")
+	}
+	s.logsHoldNone(append(alice.ids, userMark, noteMark))
 }
 
 const halfAnHour = 30
+
+// atOnce has many requests of one session run at the same time, everywhere, each setting a key of its own: none is lost.
+func (s *site) atOnce() {
+	const each = 40
+	name := userMark + " busy"
+	u := &user{T: s.t}
+	u.post(s.express[0], "/login", "user", name)
+	s.everywhere(u, "logged in", page{&name, nil, halfAnHour, 0})
+	var all sync.WaitGroup
+	for i, p := range s.programs() {
+		for j := range each {
+			browser := *u
+			all.Go(func() {
+				if _, err := browser.ask(p, http.MethodPost, "/key", map[string]string{"key": fmt.Sprint("key", i, "-", j)}); err != nil {
+					s.t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	s.everywhere(u, "after all requests", page{&name, nil, halfAnHour, each * len(s.programs())})
+}
+
+// devices logs one user in everywhere, and out everywhere at once.
+func (s *site) devices() {
+	name := userMark + " of many devices"
+	var devices []*user
+	for _, p := range s.programs() {
+		u := &user{T: s.t}
+		u.post(p, "/login", "user", name)
+		s.everywhere(u, "logged in on a device", page{&name, nil, halfAnHour, 0})
+		devices = append(devices, u)
+	}
+	(&user{T: s.t}).post(s.service, "/logout-everywhere", "user", name)
+	for _, u := range devices {
+		s.everywhere(u, "logged out on all devices", page{Minutes: halfAnHour})
+	}
+}
 
 // program is an app or a service of a server.
 type program struct {
@@ -85,7 +136,7 @@ type site struct {
 	daemons []*rig.Daemon
 }
 
-func startAll(t *testing.T, n *nstest.Net) *site {
+func startAll(t *testing.T, n *nstest.Net, store string) *site {
 	t.Helper()
 	s, shared := &site{t: t}, rig.NewSite(t)
 	key := shared.NewKey("cluster")
@@ -95,7 +146,7 @@ func startAll(t *testing.T, n *nstest.Net) *site {
 	rig.WaitAll(s.daemons)
 	for i, d := range s.daemons {
 		cmd := exec.Command("node", "server.js")
-		cmd.Dir = "app"
+		cmd.Dir, cmd.Env = "app", append(os.Environ(), "SCTEST_STORE="+store)
 		s.express = append(s.express, start(t, d.Place, fmt.Sprint("Express on server", i+1), "http://127.0.0.1:3000", cmd))
 	}
 	cmd := exec.Command(os.Args[0])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sessioncast/sessioncast"
@@ -26,10 +27,12 @@ type page struct {
 	User    *string `json:"user"`
 	Note    *string `json:"note"`
 	Minutes float64 `json:"minutes"` // that a cookie lives
+	Keys    int     `json:"keys"`    // of those that requests set at the same time
 }
 
 // service has the routes of app/server.js, and one that is slow.
 type service struct {
+	node     *sessioncast.Node
 	sessions *expresscookie.Sessions
 	arrived  chan struct{} // a slow request has read its session
 	release  chan struct{}
@@ -42,11 +45,12 @@ func serve(keyFile string) error {
 	if err != nil {
 		return err
 	}
-	s := &service{arrived: make(chan struct{}), release: make(chan struct{})}
+	s := &service{node: node, arrived: make(chan struct{}), release: make(chan struct{})}
 	s.sessions, err = expresscookie.New(expresscookie.Config{
 		Store:   expresscookie.Over(node, expresscookie.DefaultPrefix),
 		Secrets: []string{"signed in Go", "signed in Express"},
 		Cookie:  expresscookie.Cookie{MaxAge: 30 * time.Minute, SameSite: "lax"},
+		User:    "user.name",
 		OnEvent: func(_ *http.Request, e expresscookie.Event) { fmt.Fprintln(os.Stderr, "event:", e.Kind, e.Err) },
 	})
 	if err != nil {
@@ -57,10 +61,12 @@ func serve(keyFile string) error {
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("POST /change", s.change)
 	mux.HandleFunc("POST /logout", s.logout)
+	mux.HandleFunc("POST /key", s.key)
 	mux.HandleFunc("POST /slow", s.slow)
 	outside := http.NewServeMux() // what the test asks for without a session
 	outside.Handle("/", s.sessions.Handler(mux))
 	outside.HandleFunc("POST /arrived", func(http.ResponseWriter, *http.Request) { <-s.arrived })
+	outside.HandleFunc("POST /logout-everywhere", s.logoutEverywhere)
 	outside.HandleFunc("POST /release", func(http.ResponseWriter, *http.Request) { s.release <- struct{}{} })
 	fmt.Println("listening")
 	return http.ListenAndServe("127.0.0.1:3001", outside)
@@ -77,6 +83,11 @@ func (s *service) me(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, err := session.Get("note", &p.Note); fail(w, err) {
 		return
+	}
+	for _, key := range session.Keys() {
+		if strings.HasPrefix(key, "key") {
+			p.Keys++
+		}
 	}
 	fail(w, json.NewEncoder(w).Encode(p))
 }
@@ -110,6 +121,18 @@ func (s *service) logout(w http.ResponseWriter, r *http.Request) {
 	if !fail(w, s.sessions.Of(r).Destroy(r.Context())) {
 		s.me(w, r)
 	}
+}
+
+func (s *service) key(w http.ResponseWriter, r *http.Request) {
+	if !fail(w, s.sessions.Of(r).Set(asked(r)["key"], 1)) {
+		s.me(w, r)
+	}
+}
+
+// logoutEverywhere ends all sessions of a user.
+func (s *service) logoutEverywhere(w http.ResponseWriter, r *http.Request) {
+	_, _, err := s.node.DestroyOwner(r.Context(), asked(r)["user"])
+	fail(w, err)
 }
 
 // slow changes the session after the test lets it go on.

@@ -3,15 +3,27 @@ import express from 'express'
 import session from 'express-session'
 import { RedisStore } from 'connect-redis'
 import { createClient } from 'redis'
+import { createRequire } from 'node:module'
 
-const client = createClient({ url: 'redis://127.0.0.1:6379' })
-client.on('error', (error) => console.error('redis:', error.code ?? error.message))
-await client.connect()
+async function connectRedis () {
+  const client = createClient({ url: 'redis://127.0.0.1:6379' })
+  client.on('error', (error) => console.error('redis:', error.code ?? error.message))
+  await client.connect()
+  return new RedisStore({ client })
+}
+
+// ours is the store of node/, from the source tree: it loads nothing but Node's own.
+function ours () {
+  const Store = createRequire(import.meta.url)(process.env.SCTEST_STORE)(session)
+  return new Store({ socket: '127.0.0.1:6379', user: 'user.name' })
+}
+
+const store = process.env.SCTEST_STORE ? ours() : await connectRedis()
 
 const app = express()
 app.use(express.json())
 app.use(session({
-  store: new RedisStore({ client }),
+  store,
   secret: ['signed in Express', 'signed in Go'],
   resave: false,
   saveUninitialized: false,
@@ -20,7 +32,10 @@ app.use(session({
 
 // express-session loses a millisecond of originalMaxAge at times: it reads the clock twice.
 const answer = (req, res) => res.json({
-  user: req.session.user?.name ?? null, note: req.session.note ?? null, minutes: Math.round(req.session.cookie.originalMaxAge / 60000)
+  user: req.session.user?.name ?? null,
+  note: req.session.note ?? null,
+  minutes: Math.round(req.session.cookie.originalMaxAge / 60000),
+  keys: Object.keys(req.session).filter((key) => key.startsWith('key')).length
 })
 
 app.get('/me', answer)
@@ -36,6 +51,12 @@ app.post('/login', (req, res, next) => {
 app.post('/change', (req, res) => {
   req.session.note = req.body.note
   answer(req, res)
+})
+
+// What other requests of the session write meanwhile is none of this one's business.
+app.post('/key', (req, res) => {
+  req.session[req.body.key] = 1
+  setTimeout(answer, 100, req, res)
 })
 
 app.post('/logout', (req, res, next) => {
