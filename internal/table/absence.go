@@ -82,6 +82,21 @@ func (o *op) withoutGone(in *record.State, past Past) {
 	}
 }
 
+// cameLate reports, after a merge of in, whether an old birth of it was not kept though nothing known has killed it: it came past its end. Who then held its
+// creating dot and lacked it would tell others that the session ended, and a later change may have kept it alive.
+func (o *op) cameLate(in *record.State) bool {
+	for i := range in.Births {
+		b := &in.Births[i]
+		if o.t.old(b, o.at) && o.lacks(b) && !record.Kills(in.Tomb, o.floor, b) && !o.kills(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// kills reports whether a tombstone that is here ends b.
+func (o *op) kills(b *record.Birth) bool { return o.e != nil && record.Kills(o.e.state.Tomb, 0, b) }
+
 func (o *op) lacks(b *record.Birth) bool { return o.e == nil || o.e.state.Find(b.ID) == nil }
 
 // DropAbsent ends the old births of keys whose hashes are from `from` up to, and not including, `to`, for which gone says so, and

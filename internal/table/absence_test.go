@@ -61,6 +61,35 @@ func TestAnOldBirthThatIsOverIsNotTaken(t *testing.T) {
 	}
 }
 
+// A frame may be under way for longer than a tombstone is kept. What it brings and is past by then is not known here: a later change may have
+// kept it alive, and who covered its creating dot would end it everywhere.
+func TestWhatComesOldAndPastIsNotKnownHere(t *testing.T) {
+	a, b := newNode(t, 1, keepHour), newNode(t, 2, keepHour)
+	a.put("s", "one", explicit, a.dueIn(2*second))
+	s := a.stateOf("s").Clone()
+	b.now = t0 + hour
+	b.sweep()
+	if got := b.MergeFrom(b.now, key("s"), &s, pastOf(false)); got != Over {
+		t.Errorf("old and past: %v", got)
+	}
+	b.want("s", "-")
+	if got := b.Merge(b.now, key("s"), &s); got != Applied {
+		t.Errorf("from who tells all that it holds: %v", got)
+	}
+	killed := s.Clone()
+	killed.Tomb = record.Tombstone{At: killed.Births[0].ID.At, Until: t0 + 1}
+	if got := b.MergeFrom(b.now, key("s"), &killed, pastOf(false)); got != Applied {
+		t.Errorf("with the tombstone that killed it: %v", got)
+	}
+	c := newNode(t, 3, keepHour)
+	c.now = t0 + hour/2
+	c.sweep()
+	if got := c.MergeFrom(c.now, key("s"), &s, pastOf(false)); got != Applied {
+		t.Errorf("past, and not old: %v", got)
+	}
+	c.want("s", "-")
+}
+
 func TestDropAbsentEndsOldBirthsBetweenTwoCursors(t *testing.T) {
 	n := newNode(t, 1, keepHour)
 	n.put("old", "1", explicit)
