@@ -3,10 +3,8 @@
 package bridge
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -74,104 +72,28 @@ func fetch() (err error) {
 
 // original is a running node of the original.
 type original struct {
-	*rig.Process
-	t     *testing.T
-	stdin io.Writer
-	mu    sync.Mutex
-	next  int
-	got   map[int]chan reply
-	ready chan struct{}
-	ends  chan string // why it died
+	*rig.Script
+	t *testing.T
 }
 
 // reply is what it answers.
 type reply struct {
-	ID      int             `json:"id"`
-	Ready   bool            `json:"ready"`
-	Died    string          `json:"died"`
-	Trace   string          `json:"trace"`
-	Session json.RawMessage `json:"session"`
-	Expires string          `json:"expires"`
-	Count   int             `json:"count"`
+	Session json.RawMessage
+	Count   int
 }
 
 // startOriginal starts one on a host, which has the route that it needs to join its group.
 func startOriginal(t *testing.T, n *nstest.Net, host int, dir, use string) *original {
 	t.Helper()
-	o := &original{t: t, got: map[int]chan reply{}, ready: make(chan struct{}), ends: make(chan string, 1)}
 	cmd := exec.Command("node", "original.js", use)
 	cmd.Dir = dir
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, writer := io.Pipe()
-	o.stdin = in
-	go o.read(out)
-	o.Process = rig.StartTee(t, rig.In(n, host), fmt.Sprint("original ", host), cmd, writer)
-	rig.Eventually(t, o.Name+" listens", func() bool {
-		select {
-		case <-o.ready:
-			return true
-		default:
-			return false
-		}
-	})
-	return o
-}
-
-func (o *original) read(out io.Reader) {
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var r reply
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
-			continue
-		}
-		switch {
-		case r.Ready:
-			close(o.ready)
-		case r.Died != "":
-			o.ends <- r.Died
-		case r.ID != 0:
-			o.mu.Lock()
-			c := o.got[r.ID]
-			delete(o.got, r.ID)
-			o.mu.Unlock()
-			if c != nil {
-				c <- r
-			}
-		}
-	}
+	return &original{rig.StartScript(t, rig.In(n, host), fmt.Sprint("original ", host), cmd), t}
 }
 
 // ask has it do something and waits for its answer.
-func (o *original) ask(line map[string]any) reply {
+func (o *original) ask(line map[string]any) (r reply) {
 	o.t.Helper()
-	o.mu.Lock()
-	o.next++
-	c := make(chan reply, 1)
-	line["id"], o.got[o.next] = o.next, c
-	o.mu.Unlock()
-	text, err := json.Marshal(line)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	if _, err := o.stdin.Write(append(text, '\n')); err != nil {
-		o.t.Fatalf("%s: %v\n%s", o.Name, err, o.Log())
-	}
-	var r reply
-	rig.Eventually(o.t, fmt.Sprint(o.Name, " answers ", string(text[:min(len(text), 80)])), func() bool {
-		select {
-		case r = <-c:
-			return true
-		default:
-			if !o.Running() {
-				o.t.Fatalf("%s died:\n%s", o.Name, o.Log())
-			}
-			return false
-		}
-	})
+	o.Ask(line, &r)
 	return r
 }
 
