@@ -68,8 +68,12 @@ func (r *Reading) loadFindings() (list []Finding) {
 	list = append(list, r.incompleteFindings()...)
 	list = append(list, r.fullFindings()...)
 	list = append(list, r.ackFindings()...)
+	list = append(list, r.foreignFindings()...)
 	kernel := "The kernel dropped %s in the last minute because the receive buffer was full: raise net.core.rmem_max, or give this host more CPU."
-	if now.Engine.StoodStill > before.Engine.StoodStill {
+	switch {
+	case r.flooded():
+		kernel = "The kernel dropped %s in the last minute because the receive buffer was full, of what is not of this cluster and of what is."
+	case now.Engine.StoodStill > before.Engine.StoodStill:
 		kernel = "The kernel dropped %s in the last minute, in which this node stood still: it was stopped, or its host had no time for it, and its receive buffer ran full meanwhile."
 	}
 	add("kernel", now.Link.KernelDrops-before.Link.KernelDrops, "datagram", kernel)
@@ -177,6 +181,8 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 		add("copied", "This node does not hear %s's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at this node's firewall.", name)
 	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
 		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
+	case m.Loss > lossWarn && r.flooded():
+		add("loss", "%s of %s's datagrams did not arrive here lately, and had to be asked for again: there is no room for them beside what is not of this cluster.", Percent(m.Loss), name)
 	case m.Loss > lossWarn:
 		add("loss", "%s of %s's datagrams did not arrive here lately, and had to be asked for again: look for a small receive buffer, a busy CPU or Wi-Fi.", Percent(m.Loss), name)
 	}

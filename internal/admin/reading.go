@@ -41,6 +41,7 @@ type Reading struct {
 	Roster  Roster          // what was seen of them over time; nil: nothing
 	Advice  []string        // about the sockets
 	Strange []netip.Addr    // who uses another cluster key
+	Foreign []netip.Addr    // who sent what is no frame of this cluster lately, most first
 
 	Unproven []engine.Unproven // who is heard, and does not answer
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,10 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"unanswering web-2", func(r *Reading) { r.Members[1].Deaf, r.Acks.Listening = true, 1 }, "web-2 confirms no writes of this node"},
 		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops = 7 }, "dropped 7 datagrams"},
 		{"kernel", func(r *Reading) { r.Counts.Link.KernelDrops, r.Counts.Engine.StoodStill = 7, 1 }, "dropped 7 datagrams in the last minute, in which this node stood still"},
+		{"foreign", func(r *Reading) {
+			r.Foreign = []netip.Addr{netip.MustParseAddr("10.0.1.77"), netip.MustParseAddr("10.0.1.78")}
+			r.Counts.Engine.DropForeign, r.Counts.Engine.DropTag, r.Counts.Link.Oversize, r.Before.Engine.DropForeign = 1000, 20, 3, 400
+		}, "623 datagrams of the last minute were no frames of this cluster, or damaged ones; most say that they come from 10.0.1.77, 10.0.1.78."},
 		{"cloned", func(r *Reading) { r.Counts.Engine.ClonesFound = 1 }, "running twice, 1 time: its machine was cloned"},
 		{"diverged", func(r *Reading) { r.Counts.Engine.Divergences = 1 }, "differed 1 time in"},
 		{"silent web-3", func(r *Reading) { r.Members[2].State, r.Members[2].Silence = wire.Suspect, 3200*time.Millisecond }, "silent for 3 s"},
@@ -298,5 +303,25 @@ func TestUnconfirmedWritesNameTheFirewall(t *testing.T) {
 	}
 	if len(s.Findings) != 2 || !strings.Contains(s.Findings[0], "Unicast is shut, as said below.") || !s.Members[1].ShutIn || s.Members[1].ShutOut {
 		t.Errorf("findings %q", s.Findings)
+	}
+}
+
+// Who looks at lost frames is sent to who floods, not to buffers and cables.
+func TestAFloodOfForeignDatagramsIsBlamedForWhatIsLost(t *testing.T) {
+	r := healthy()
+	r.Counts.Engine.DropShort, r.Counts.Link.KernelDrops, r.Members[1].Loss = foreignWarn, 5, 0.1
+	var keys []string
+	for _, f := range r.Findings() {
+		keys = append(keys, f.Key)
+		if strings.Contains(f.Text, "Wi-Fi") || strings.Contains(f.Text, "rmem_max") {
+			t.Errorf("%s: %s", f.Key, f.Text)
+		}
+	}
+	if want := []string{"foreign", "kernel", "loss web-2"}; !slices.Equal(keys, want) {
+		t.Errorf("findings %v, want %v", keys, want)
+	}
+	r.Counts.Engine.DropShort--
+	if f := r.Findings(); !strings.Contains(f[0].Text, "rmem_max") {
+		t.Errorf("strays are blamed: %v", f)
 	}
 }

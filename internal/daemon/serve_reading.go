@@ -23,7 +23,7 @@ func (d *daemon) reading() *admin.Reading {
 	r.ID, r.Started, r.State, r.Members = n.Self().Node, n.Started(), n.State(), n.Members()
 	r.Interface, r.Group, r.Address = n.Link().Resolved().Interface.Name, n.Link().Group(), n.Link().Addr()
 	r.Strange, r.Acks, r.Full = n.OtherKeys(), n.AckHealth(), n.FullHealth()
-	r.Lost, r.Unproven = n.Incomplete(), n.Unproven()
+	r.Lost, r.Unproven, r.Foreign = n.Incomplete(), n.Unproven(), n.Foreign()
 	r.Mode, r.Lookups = modeName(n.Mode()), n.PeerProblems()
 	r.Advice, r.Stream, r.Counts = n.Link().Advice(), n.StreamStats(), counts(n, r.At)
 	r.Moved, r.Clock = n.TransferStats(), n.Table().Quarantine()

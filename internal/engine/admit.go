@@ -19,6 +19,7 @@ type admission struct {
 	next      time.Time
 	sighted   []*sighting              // in the order of their coming
 	otherKeys map[netip.Addr]time.Time // when last heard
+	foreign   foreigners
 }
 
 type stranger struct {

@@ -77,7 +77,7 @@ func (m *Machine) takeIncarnation(in NewIncarnation) {
 	fresh.now, fresh.addr, fresh.count, fresh.events = m.now, m.addr, m.count, m.events
 	fresh.health, fresh.full, fresh.calls = m.health, m.full, m.calls
 	fresh.giving, fresh.owed = m.giving, m.owed
-	fresh.admit.otherKeys = m.admit.otherKeys
+	fresh.admit.otherKeys, fresh.admit.foreign = m.admit.otherKeys, m.admit.foreign
 	fresh.join.lastID = m.join.lastID
 	fresh.watches = watches{at: m.now, round: m.watches.round, list: m.watches.list}
 	fresh.acks.waiters, fresh.acks.health, fresh.acks.recheck = m.acks.waiters, m.acks.health, true

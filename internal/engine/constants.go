@@ -131,6 +131,8 @@ const (
 	assemblyStall   = 250 * time.Millisecond
 	otherKeySources = 64          // addresses remembered as having another key
 	otherKeyRecent  = time.Minute // heard lately
+	maxForeigners   = 8           // addresses remembered as sending what is no frame of this cluster
+	foreignRecent   = time.Minute
 	maxEvents       = 1024
 	defaultRate     = 125_000_000
 	paceBurst       = 1 << 20

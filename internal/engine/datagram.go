@@ -49,10 +49,13 @@ func (m *Machine) countDrop(err error, in Datagram) {
 		m.count.DropReplay++
 	case errors.Is(err, seal.ErrTag):
 		m.count.DropTag++
+		m.admit.foreign.note(in.From.Addr(), m.now)
 	case errors.Is(err, wire.ErrShort):
 		m.count.DropShort++
+		m.admit.foreign.note(in.From.Addr(), m.now)
 	default:
 		m.count.DropForeign++
+		m.admit.foreign.note(in.From.Addr(), m.now)
 	}
 }
 

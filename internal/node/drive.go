@@ -212,6 +212,13 @@ func (n *Node) OtherKeys() []netip.Addr {
 	return n.core.machine.OtherKeys(n.Now())
 }
 
+// Foreign lists the addresses that sent most of what was no frame of this cluster within the last minute.
+func (n *Node) Foreign() []netip.Addr {
+	n.core.Lock()
+	defer n.core.Unlock()
+	return n.core.machine.Foreign(n.Now())
+}
+
 // offer is what this node holds, for a transfer that starts now.
 func (n *Node) offer() ([]wire.Vector, []wire.Marks, wire.MemberState) {
 	n.core.Lock()
