@@ -46,11 +46,12 @@ func (n *Node) ByOwner(ctx context.Context, owner string) iter.Seq[Session] {
 }
 
 // DestroyOwner destroys the sessions with an owner label, everywhere and for good, but those with the ids of except: a logout on all of a user's
-// devices. It returns how many of them were alive here. As [Node.Clear] it waits for all peers, where Config.Ack or WithAck says to wait for any, and
-// then looks once more for what was created elsewhere before, so that a login which was on its way here is ended too.
+// devices. It returns how many of them were alive here. Where Config.Ack or WithAck says to wait for any peer, it waits until all have
+// confirmed it and have told of all that was created on them before the call, up to 1.5 s, and then looks once more: a login which was on its way here is ended, too. One that is younger than the call stays, so
+// where a password was stolen, keep it from logging in first.
 //
-// What this node has still not heard of then lives on: a session created on a node that cannot be reached, or whose datagram was lost a moment ago. So where a password was
-// stolen, keep it from logging in first. A session whose creation is known is ended wherever it is written at the same moment. The error is ErrIncomplete on a node that
+// If the receipt is Degraded, a peer that cannot be reached may have sessions that nobody else has heard of, and they live on. A session whose creation is known is ended wherever it
+// is written at the same moment. The error is ErrIncomplete on a node that
 // does not hold every session; those that are here are destroyed.
 func (n *Node) DestroyOwner(ctx context.Context, owner string, except ...string) (destroyed int, _ Receipt, err error) {
 	l := table.Logout{Owner: owner}

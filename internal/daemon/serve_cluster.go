@@ -22,6 +22,11 @@ func (c cluster) Await(seq uint64, k int, timeout time.Duration, done func(int))
 	return c.node.Await(seq, k, timeout, done)
 }
 
+// AwaitTold implements resp.Cluster.
+func (c cluster) AwaitTold(seq uint64, stamp resp.Stamp, done func(int)) (bool, int) {
+	return c.node.AwaitTold(seq, stamp, done)
+}
+
 // Holding implements resp.Cluster: a node that leaves still answers reads, and refuses writes by itself.
 func (c cluster) Holding() resp.Holding {
 	switch s := c.node.State(); {

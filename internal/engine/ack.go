@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/wire"
 )
@@ -14,6 +15,7 @@ type acks struct {
 	waiters []waiter // in no order
 	next    time.Time
 	recheck bool // what peers hold, or who is live, changed
+	listens bool // somebody waits for what peers have made
 
 	againAt    time.Time // when to ask again for what is waited for
 	againWait  time.Duration
@@ -29,6 +31,8 @@ type waiter struct {
 	asked bool
 
 	patient bool // waits also for peers that do not answer lately
+	told    hlc.Stamp
+	bid     bool
 }
 
 // ackRecord is how a peer acknowledges: who answered fastest lately is asked next.
@@ -52,7 +56,7 @@ func (m *Machine) takeAwait(in Await) {
 	if k < 0 {
 		k = m.cfg.Ack
 	}
-	w := waiter{id: in.ID, seq: in.Seq, k: k, until: m.now.Add(in.Timeout), patient: in.Patient}
+	w := waiter{id: in.ID, seq: in.Seq, k: k, until: m.now.Add(in.Timeout), patient: in.Patient, told: in.Told}
 	if len(m.acks.waiters) >= maxWaiters {
 		m.count.AwaitDenied++
 		w.until = m.now
@@ -103,17 +107,21 @@ func (m *Machine) pollAcks() {
 	m.sendAcks()
 	defer m.judgeAcks()
 	defer m.askAgain()
-	if !m.acks.recheck && !m.due(m.acks.next) {
+	if !m.acks.recheck && !m.acks.listens && !m.due(m.acks.next) {
 		return
 	}
-	m.acks.recheck = false
+	m.acks.recheck, m.acks.listens = false, false
 	var next deadline
 	keep := m.acks.waiters[:0]
 	for _, w := range m.acks.waiters {
 		if m.settle(&w) {
 			continue
 		}
+		m.acks.listens = m.acks.listens || w.told != 0
 		next.add(w.until)
+		if w.told != 0 && !w.bid {
+			next.add(m.now.Add(time.Millisecond)) // as long as its own clock has not passed the stamp
+		}
 		keep = append(keep, w)
 	}
 	m.acks.waiters = keep
@@ -124,12 +132,17 @@ func (m *Machine) pollAcks() {
 // not waited for.
 func (m *Machine) settle(w *waiter) bool {
 	h := m.heldBy(w.seq)
-	met := h.held >= min(w.k, h.peers)
-	expected := h.hopeful > 0 || w.patient && h.held < h.peers
+	untold := w.told != 0 && m.untold(w.told)
+	met := h.held >= min(w.k, h.peers) && !untold
+	expected := untold || h.hopeful > 0 || w.patient && h.held < h.peers
 	if !met && expected && m.now.Before(w.until) {
 		if !w.asked && (w.k > m.cfg.Ack || min(w.k, h.peers) > wire.MaxAckFrom || m.leftUnasked(w.seq)) {
 			w.asked = true
 			m.solicit(w.seq)
+		}
+		if untold && !w.bid && m.stamp() > w.told {
+			w.bid = true
+			m.bid(w.told)
 		}
 		return false
 	}
@@ -145,7 +158,11 @@ func (m *Machine) settle(w *waiter) bool {
 		m.count.AckGivenUp++
 	}
 	m.acks.health.note(m.now, configured)
-	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
+	held := h.held
+	if untold {
+		held = m.holdAndTold(w)
+	}
+	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: held, Met: held >= w.k})
 	return true
 }
 
@@ -190,8 +207,13 @@ func (m *Machine) askAgain() {
 	k.againWait = min(2*k.againWait, askAgainMax)
 	k.againAt = m.now.Add(k.againWait)
 	var highest uint64
+	var latest hlc.Stamp
 	for i := range k.waiters {
 		highest = max(highest, k.waiters[i].seq)
+		latest = max(latest, k.waiters[i].told)
+	}
+	if latest != 0 {
+		m.bid(latest)
 	}
 	m.solicit(highest)
 }

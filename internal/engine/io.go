@@ -55,6 +55,8 @@ type Await struct {
 	K       int
 	Timeout time.Duration
 	Patient bool
+	// Told, if not zero, has it wait, too, until this node holds all that each of these peers had made when its clock had passed that stamp.
+	Told hlc.Stamp
 }
 
 // FetchStarted reports the donor's offer: what it held when its transfer began.

@@ -44,6 +44,7 @@ type peer struct {
 	greetAt        time.Time // zero: no greeting owed
 	outlived       bool      // dead for so long that its details are gone
 	introduced     bool      // said its name and state
+	made           made      // as its last full heartbeat said
 	killed         bool      // its connection ended and it answers no probe
 	left           bool      // said goodbye: this incarnation does not come back
 	backAt         time.Time // heard after a newer incarnation had taken its place; zero: not

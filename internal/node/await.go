@@ -2,10 +2,12 @@ package node
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/sessioncast/sessioncast/internal/engine"
+	"github.com/sessioncast/sessioncast/internal/hlc"
 )
 
 // awaits are the callers that wait for acknowledgements.
@@ -38,25 +40,18 @@ func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers i
 	if seq == 0 || k == 0 || n.peers.Load() == 0 {
 		return false, 0
 	}
-	a := &n.awaits
-	a.Lock()
-	if len(a.done) >= maxAwaits {
-		a.denied++
-		a.Unlock()
-		return false, 0
-	}
-	a.last++
-	a.done[a.last] = done
-	a.new = append(a.new, engine.Await{ID: a.last, Seq: seq, K: k, Timeout: timeout, Patient: patient})
-	a.Unlock()
-	n.wrote()
-	return true, 0
+	return n.await(engine.Await{Seq: seq, K: k, Timeout: timeout, Patient: patient}, done)
 }
 
 // AwaitSync waits as Await does, or until ctx ends.
 func (n *Node) AwaitSync(ctx context.Context, seq uint64, k int, timeout time.Duration) (peers int) {
+	return wait(ctx, func(done func(int)) (bool, int) { return n.Await(seq, k, timeout, done) })
+}
+
+// wait waits for what begin arranges, or until ctx ends.
+func wait(ctx context.Context, begin func(done func(peers int)) (pending bool, peers int)) (peers int) {
 	reached := make(chan int, 1)
-	pending, peers := n.Await(seq, k, timeout, func(p int) { reached <- p })
+	pending, peers := begin(func(p int) { reached <- p })
 	if !pending {
 		return peers
 	}
@@ -66,6 +61,36 @@ func (n *Node) AwaitSync(ctx context.Context, seq uint64, k int, timeout time.Du
 	case <-ctx.Done():
 		return 0
 	}
+}
+
+// toldTimeout bounds a wait for what peers have made: a little longer than they take to say so unasked.
+const toldTimeout = 1500 * time.Millisecond
+
+// AwaitTold calls done as Await for all peers does, and not before this node also holds whatever they had made up to a stamp of Table.Present: an acknowledgement
+// may overtake what its sender has written. seq may be 0.
+func (n *Node) AwaitTold(seq uint64, stamp hlc.Stamp, done func(peers int)) (pending bool, peers int) {
+	if n.cfg.Ack == 0 || n.peers.Load() == 0 {
+		return false, 0
+	}
+	return n.await(engine.Await{Seq: seq, K: math.MaxInt, Timeout: toldTimeout, Told: stamp}, done)
+}
+
+// await hands it to the machine, unless too many wait.
+func (n *Node) await(w engine.Await, done func(peers int)) (pending bool, peers int) {
+	a := &n.awaits
+	a.Lock()
+	if len(a.done) >= maxAwaits {
+		a.denied++
+		a.Unlock()
+		return false, 0
+	}
+	a.last++
+	w.ID = a.last
+	a.done[w.ID] = done
+	a.new = append(a.new, w)
+	a.Unlock()
+	n.wrote()
+	return true, 0
 }
 
 func (a *awaits) refused() uint64 {

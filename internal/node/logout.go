@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -19,22 +18,23 @@ type LoggedOut struct {
 }
 
 // LogOut destroys the sessions of db that carry an owner label, but those that l excepts, and waits for want peers, as Await does. What this node has not heard of
-// stays, since only what is known can be destroyed. So once the peers have confirmed it, and thereby had time to tell what they had created,
-// it looks again, and destroys what was created before it began. A login that comes later stays.
+// stays, since only what is known can be destroyed. So it waits until the peers have told all that they had created before it began, looks again, and destroys what was created up to
+// then. A login that comes later stays.
 func (n *Node) LogOut(ctx context.Context, db int, l table.Logout, want int) (res LoggedOut, err error) {
 	began := n.table.Present(n.Now().UnixMilli())
-	for _, l.Born = range [...]hlc.Stamp{0, began} {
-		seq, err := n.destroyOwned(ctx, db, &l, &res)
-		if seq != 0 {
-			res.Peers, res.Degraded = n.confirmed(ctx, seq, want)
-		}
-		if seq == 0 || err != nil || want == 0 || n.Peers() == 0 {
-			res.Partial = n.table.Partial()
-			return res, err
-		}
+	defer func() { res.Partial = n.table.Partial() }()
+	seq, err := n.destroyOwned(ctx, db, &l, &res)
+	if err != nil || want == 0 || n.Peers() == 0 {
+		return res, err
 	}
-	res.Partial = n.table.Partial()
-	return res, nil
+	peers := wait(ctx, func(done func(int)) (bool, int) { return n.AwaitTold(seq, began, done) })
+	res.Peers, res.Degraded = peers, peers < n.wanted(want)
+	l.Born = began
+	if seq, err = n.destroyOwned(ctx, db, &l, &res); seq != 0 {
+		again, degraded := n.confirmed(ctx, seq, want)
+		res.Peers, res.Degraded = min(peers, again), res.Degraded || degraded
+	}
+	return res, err
 }
 
 // destroyOwned is one pass over what is here.
@@ -56,11 +56,16 @@ func (n *Node) destroyOwned(ctx context.Context, db int, l *table.Logout, res *L
 // confirmed waits for peers to hold a change.
 func (n *Node) confirmed(ctx context.Context, seq uint64, want int) (peers int, degraded bool) {
 	peers = n.AwaitSync(ctx, seq, want, 0)
+	return peers, peers < n.wanted(want)
+}
+
+// wanted is how many of the peers that there are have to confirm.
+func (n *Node) wanted(want int) int {
 	switch {
 	case want == AckAllOrNone && n.cfg.Ack == 0:
-		want = 0
+		return 0
 	case want < 0:
-		want = n.Peers()
+		return n.Peers()
 	}
-	return peers, peers < min(want, n.Peers())
+	return min(want, n.Peers())
 }

@@ -46,7 +46,8 @@ type client struct {
 	settled uint64 // and the latest that was waited for
 	flushed uint64 // latest dot of this client's that emptied a database
 	held    bool
-	waiting bool // the held command is a WAIT
+	waiting bool    // the held command is a WAIT
+	logout  *logout // or a SESSION DESTROYOWNED that will look again
 	acked   func(int)
 
 	enough   int  // pending output at which run stops
@@ -201,6 +202,9 @@ func (c *client) released(acked int) {
 	if c.waiting {
 		c.waiting = false
 		c.int(int64(acked))
+	}
+	if c.logout != nil {
+		c.lookAgain()
 	}
 	c.tr.resume(c)
 }

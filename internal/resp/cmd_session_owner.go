@@ -3,6 +3,7 @@ package resp
 import (
 	"strconv"
 
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -80,9 +81,19 @@ func (c *client) owned(names []string, label string, cursor uint64, count int) (
 	return names, next
 }
 
-// sessionDestroyOwned is SESSION DESTROYOWNED label [EXCEPT key ...]. As FLUSHDB it waits for all peers, where writes wait for any.
+// logout is a SESSION DESTROYOWNED under way.
+type logout struct {
+	table.Logout
+	db        int
+	destroyed int
+	again     hlc.Stamp // what was created up to then is looked for once more when the peers have told of it; 0: that was done
+}
+
+// sessionDestroyOwned is SESSION DESTROYOWNED label [EXCEPT key ...]. As FLUSHDB it waits for all peers, where writes wait for any. A login that was on its way here
+// is not known yet; so it looks again when the peers have told of all that they had made before the command came. In a transaction, and on a connection whose writes
+// wait for nobody, it looks once.
 func sessionDestroyOwned(c *client, argv [][]byte) {
-	l := table.Logout{Owner: string(argv[2])}
+	l := &logout{Logout: table.Logout{Owner: string(argv[2])}, db: c.db}
 	if rest := argv[3:]; len(rest) > 0 {
 		if len(rest) < 2 || !is(rest[0], "except") {
 			c.fail(errSyntax)
@@ -94,24 +105,66 @@ func sessionDestroyOwned(c *client, argv [][]byte) {
 		}
 		l.Except = func(name string) bool { return stay[name] }
 	}
-	destroyed, next, first := 0, uint64(0), true
+	l.again = c.s.cfg.Table.Present(c.s.wallMS)
+	seq, ok := c.logOut(l)
+	switch {
+	case !ok:
+	case c.looksAgain(l, seq):
+		c.logout = l
+		c.hold()
+	default:
+		c.loggedOut(l)
+	}
+}
+
+// looksAgain begins to wait for the peers, if there are any to wait for.
+func (c *client) looksAgain(l *logout, seq uint64) bool {
+	if c.multi.running || c.ack == 0 || l.Owner == "" {
+		return false
+	}
+	c.settled = c.seq
+	pending, _ := c.s.cfg.Cluster.AwaitTold(seq, l.again, c.acked)
+	return pending
+}
+
+// lookAgain is the second look, after which the command is answered.
+func (c *client) lookAgain() {
+	l := c.logout
+	c.logout = nil
+	l.Born, l.again = l.again, 0
+	c.s.wallMS = c.s.cfg.now().UnixMilli()
+	if _, ok := c.logOut(l); ok {
+		c.loggedOut(l)
+	}
+	c.settle()
+}
+
+// logOut destroys what is known here; where it does not succeed that was answered.
+func (c *client) logOut(l *logout) (seq uint64, ok bool) {
+	next, first := uint64(0), true
 	for looked := 0; (first || next != 0) && looked < maxOwned; looked += ownedPage {
-		res, err := c.s.cfg.Table.DestroyOwned(c.s.wallMS, c.db, &l, next, ownedPage)
-		destroyed += res.Destroyed
+		res, err := c.s.cfg.Table.DestroyOwned(c.s.wallMS, l.db, &l.Logout, next, ownedPage)
+		l.destroyed += res.Destroyed
+		seq = max(seq, res.Seq)
 		c.wrote(res.Seq)
 		c.flushed = max(c.flushed, res.Seq)
 		if err != nil {
 			c.failed(err)
-			return
+			return seq, false
 		}
 		next, first = res.Next, false
 	}
-	switch {
-	case next != 0:
+	if next != 0 {
 		c.fail(errManyEnded)
-	case c.s.cfg.Cluster.Holding() != HoldsAll: // what is not here yet lives on
-		c.fail(c.notHere())
-	default:
-		c.int(int64(destroyed))
+		return seq, false
 	}
+	return seq, true
+}
+
+func (c *client) loggedOut(l *logout) {
+	if c.s.cfg.Cluster.Holding() != HoldsAll { // what is not here yet lives on
+		c.fail(c.notHere())
+		return
+	}
+	c.int(int64(l.destroyed))
 }

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -132,5 +133,58 @@ func TestALogoutEverywhereOnANodeThatLacksSessions(t *testing.T) {
 		if got := k.reply(); got[0] != '-' || tab.Len(0) != 0 {
 			t.Errorf("answered %q, %d sessions are left", got, tab.Len(0))
 		}
+	}
+}
+
+// A login on another node that was on its way here is ended, and one that was made later is not.
+func TestALogoutEverywhereLooksAgain(t *testing.T) {
+	bothMovers(t, func(t *testing.T, mover func(*Config)) {
+		p := newPeers()
+		origins := new(record.Origins)
+		tab := newTable(func(c *table.Config) { c.Origins = origins })
+		other := newTable(func(c *table.Config) {
+			c.Origins, c.Self = origins, record.Origin{Node: record.NodeID{2}, Incarnation: record.Incarnation{1}}
+		})
+		come := func(name string) {
+			var s record.State
+			if !other.Load(record.Key{Name: name}, &s) {
+				t.Fatal("not there")
+			}
+			s = s.Clone()
+			tab.Merge(time.Now().UnixMilli(), record.Key{Name: name}, &s)
+		}
+		s := serve(t, mover, func(cfg *Config) { cfg.Cluster, cfg.Table = p, tab })
+		own(t, other, 0, "alice", "before")
+		k := dial(t, s.Addrs()[0])
+		k.send(encode("SESSION", "DESTROYOWNED", "alice") + encode("PING"))
+		w := p.next(t)
+		come("before")
+		end := tab.Present(time.Now().UnixMilli())
+		for tab.Present(time.Now().UnixMilli()) <= end { // later than when it began
+			runtime.Gosched()
+		}
+		own(t, other, 0, "alice", "later")
+		come("later")
+		w.done(2)
+		p.next(t).done(2) // what the second look destroyed is to be on all, too
+		if got := k.reply() + k.reply(); got != ":1\r\n+PONG\r\n" {
+			t.Errorf("answered %q", got)
+		}
+		k.want("*1\r\n$5\r\nlater\r\n", "SESSION", "OWNED", "alice")
+	})
+}
+
+func TestALogoutEverywhereInATransactionLooksOnce(t *testing.T) {
+	p := newPeers()
+	tab := newTable()
+	s := serve(t, func(cfg *Config) { cfg.Cluster, cfg.Table = p, tab })
+	own(t, tab, 0, "alice", "s")
+	k := dial(t, s.Addrs()[0])
+	k.want("+OK\r\n", "MULTI")
+	k.want("+QUEUED\r\n", "SESSION", "DESTROYOWNED", "alice")
+	k.send(encode("EXEC"))
+	p.next(t).done(2)
+	if got := k.reply(); got != "*1\r\n:1\r\n" {
+		t.Errorf("answered %q", got)
 	}
 }

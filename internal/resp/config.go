@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 	stall time.Duration    // and their patience
 }
 
+// Stamp is a moment of the cluster's clock.
+type Stamp = hlc.Stamp
+
 // Cluster is what the server needs of the node around the table. Its methods are called with the server's lock held, so they
 // must neither block nor call back into the server.
 type Cluster interface {
@@ -53,6 +57,8 @@ type Cluster interface {
 	// (0: the configured one).
 	// It returns false, and never calls done, when there is nothing to wait for; then acked is final.
 	Await(seq uint64, k int, timeout time.Duration, done func(acked int)) (pending bool, acked int)
+	// AwaitTold is Await for all peers that also waits until this node holds whatever they had made up to a stamp. seq may be 0.
+	AwaitTold(seq uint64, stamp Stamp, done func(acked int)) (pending bool, acked int)
 	// Holding is how much of the cluster's sessions the node holds.
 	Holding() Holding
 	// Shortage is what is answered, where it holds a part, to what the rest might answer otherwise.
@@ -74,6 +80,7 @@ type NodeInfo struct {
 type alone struct{}
 
 func (alone) Await(uint64, int, time.Duration, func(int)) (bool, int) { return false, 0 }
+func (alone) AwaitTold(uint64, Stamp, func(int)) (bool, int)          { return false, 0 }
 func (alone) Holding() Holding                                        { return HoldsAll }
 func (alone) Shortage() string                                        { return "" }
 func (alone) Info() NodeInfo                                          { return NodeInfo{Members: 1, Synced: 1} }

@@ -42,6 +42,11 @@ func (p *peers) Await(seq uint64, k int, timeout time.Duration, done func(int)) 
 	return true, 0
 }
 
+// AwaitTold is a wait for all, too.
+func (p *peers) AwaitTold(seq uint64, _ hlc.Stamp, done func(int)) (bool, int) {
+	return p.Await(seq, byAll, 0, done)
+}
+
 func (p *peers) Holding() Holding {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -88,6 +88,26 @@ test('an engine that is killed is started again, and has what other servers have
   assert.equal(gone, 0)
 })
 
+test('a user who logs in on another server as he is logged out everywhere is left nowhere', linux, async (t) => {
+  const hosts = cluster(t, 2)
+  const [one, two] = [hosts[0].store({ user: 'user' }), hosts[1].store({ user: 'user', ack: 0 })]
+  await Promise.all([one.get('x'), two.get('x')])
+  await eventually('they have found each other', async () => {
+    await one.set('meet', made())
+    return two.get('meet')
+  })
+  let unheard = 0
+  for (let round = 0; round < 40; round++) {
+    const ann = 'ann' + round
+    await two.set('s' + round, made({ user: ann })) // told to nobody when that returns
+    const known = one.byUser(ann) // asked in the same breath: what is known as the logout begins
+    await one.destroyUser(ann)
+    if ((await known).length === 0) unheard++
+    assert.deepEqual([await one.byUser(ann), await two.byUser(ann)], [[], []])
+  }
+  t.diagnostic(unheard + ' of 40 logins had not been heard of')
+})
+
 test('a daemon that runs already is used, and none is started', linux, async (t) => {
   const [host] = cluster(t, 1)
   const o = host.options()

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
+)
+
+func (b *bench) awaitTold(i int) {
+	n := b.nodes[i]
+	stamp := n.table.Present(b.now.UnixMilli())
+	n.m.Step(b.now, Await{ID: 1, K: 2, Timeout: 1500 * time.Millisecond, Told: stamp})
+}
+
+// What a peer made before counts, sent or not: here its data is lost until a repair, while all else comes.
+func TestWhoHasToKnowWhatPeersMadeWaitsForIt(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	lost := 0
+	b.drop = func(from, to int, typ wire.Type, _ Frame) bool {
+		if from == 1 && to == 0 && (typ == wire.TypeData || typ == wire.TypeRepair) && lost < 3 {
+			lost++
+			return true
+		}
+		return false
+	}
+	b.put(1, "a", "1")
+	b.awaitTold(0)
+	for range 200 {
+		b.run(time.Millisecond)
+		if len(b.nodes[0].acked) > 0 {
+			break
+		}
+		if lost == 0 {
+			t.Fatal("nothing was lost")
+		}
+	}
+	if a := b.nodes[0].acked; len(a) != 1 || !a[0].Met {
+		t.Fatalf("acked %+v", a)
+	}
+	if got := b.get(0, "a"); got != "1" {
+		t.Errorf("answered while what the peer had made before is not here: %q", got)
+	}
+}
+
+// A peer that does not answer is waited for until the time is over, and it is said that it did not.
+func TestWhoDoesNotTellIsNotWaitedForLong(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, _ int) bool { return from == 1 })
+	b.awaitTold(0)
+	b.run(1600 * time.Millisecond)
+	if a := b.nodes[0].acked; len(a) != 1 || a[0].Met {
+		t.Fatalf("acked %+v, want one that is not met", a)
+	}
+}
