@@ -3,7 +3,8 @@
 const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const path = require('node:path')
-const { spawn } = require('node:child_process')
+const dgram = require('node:dgram')
+const { execFileSync, spawn } = require('node:child_process')
 const { test } = require('node:test')
 const { cluster, eventually, once, made, insides, pause, tempDir } = require('./world.js')
 
@@ -123,6 +124,60 @@ test('a daemon that runs already is used, and none is started', linux, async (t)
   assert.deepEqual(host.pids(), [daemon.pid])
   const direct = host.store({ socket: key, interface: undefined, linger: undefined })
   assert.equal((await direct.get('a')).n, 1)
+})
+
+/** impatient makes a store whose calls would wait until the test is over, if they waited. */
+function impatient (host, options) {
+  const store = host.store(options)
+  insides(store).client.waits.first = 600_000
+  return store
+}
+
+/** taken binds a port alone, as an original does. */
+async function taken (t, port) {
+  const socket = dgram.createSocket('udp4')
+  await new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind(port, resolve)
+  })
+  t.after(() => new Promise((resolve) => { socket.close(resolve) }))
+}
+
+for (const [what, arrange, message] of [
+  ['a key file that holds no key', (t, host) => {
+    fs.writeFileSync(path.join(host.dir, 'key'), 'no key', { mode: 0o600 })
+    return { keyFile: path.join(host.dir, 'key') }
+  }, /ended at once: .*key/],
+  ['a key file that is not there', (t, host) => ({ keyFile: path.join(host.dir, 'none') }), /ended at once: .*none/],
+  ['an option of the engine that is wrong', (t, host) => { host.env.SESSIONCAST_MAX_MEMORY = 'plenty' }, /ended at once: .*plenty/],
+  ['a port that is taken', (t, host) => taken(t, host.cluster.port), /ended at once: .*\d+/],
+  ['an interface that there is not', () => ({ interface: 'none0' }), /ended at once: .*none0/],
+  ['a program that is not there', (t, host) => { host.env.SESSIONCAST_BINARY = '/none/such' }, /names \/none\/such, which cannot be executed/],
+  ['a program that is none', (t, host) => {
+    const file = path.join(host.dir, 'program')
+    fs.writeFileSync(file, '\0', { mode: 0o755 })
+    host.env.SESSIONCAST_BINARY = file
+  }, /ended at once: ./]
+]) {
+  test('the first call fails at once for ' + what + ', and so do those after it', linux, async (t) => {
+    const [host] = cluster(t, 1)
+    const store = impatient(host, await arrange(t, host))
+    const wanted = (error) => error.code === 'SESSIONCAST_UNAVAILABLE' && message.test(error.message)
+    await assert.rejects(store.get('a'), wanted)
+    await assert.rejects(store.set('a', made()), wanted)
+    assert.equal(await store.get('a').catch((error) => wanted(error)), true)
+  })
+}
+
+test('what keeps the engine from starting may be put right while the app runs', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const keyFile = path.join(host.dir, 'key')
+  const store = impatient(host, { keyFile })
+  await assert.rejects(store.get('a'), /none|key/)
+  const { findBinary } = require('./package.js').lib('binary.js')
+  execFileSync(await findBinary(host.dir, { env: {} }), ['key', 'new', '--out=' + keyFile], { env: host.env })
+  await eventually('it works', () => store.set('a', made({ n: 1 })).then(() => true, () => false))
+  assert.equal((await store.get('a')).n, 1)
 })
 
 test('an engine that cannot start says why', linux, async (t) => {

@@ -98,6 +98,22 @@ test('without the optional dependency the error says what to install', async (t)
   assert.match(stdout, new RegExp(`^SESSIONCAST_UNAVAILABLE .*engine-${platform} is not installed.*npm install @sessioncast/engine-${platform}@`))
 })
 
+test('a program that was changed is told by the first call, at once', linux, async (t) => {
+  const folder = tempDir(t)
+  fs.cpSync(path.join(app, 'node_modules/@sessioncast'), path.join(folder, 'node_modules/@sessioncast'), { recursive: true })
+  fs.symlinkSync(path.join(app, 'node_modules/express-session'), path.join(folder, 'node_modules/express-session'))
+  fs.appendFileSync(path.join(folder, enginePackage, 'bin/sessioncast'), 'more')
+  const [host] = cluster(t, 1)
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', `
+    const store = new (require('@sessioncast/express-session')(require('express-session')))({ logger: false })
+    const waits = setTimeout(() => console.log('it waits'), 4000)
+    store.get('a', (error) => {
+      clearTimeout(waits)
+      console.log(error.code, error.message)
+    })`], { cwd: folder, env: host.env, encoding: 'utf8' })
+  assert.match(stdout, /^SESSIONCAST_UNAVAILABLE .*is not the program that belongs to @sessioncast\/express-session/, stderr)
+})
+
 test('node_modules that were copied from another system are told by their package', async (t) => {
   const { findBinary } = lib('binary.js')
   const resolve = (name) => {

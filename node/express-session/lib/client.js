@@ -4,7 +4,7 @@
 const { EventEmitter } = require('node:events')
 const { Link } = require('./link.js')
 const { ReplyError } = require('./resp.js')
-const { codes, fail } = require('./errors.js')
+const { fail } = require('./errors.js')
 
 const waits = {
   first: 5000, // of calls for an engine that is just being started, ms
@@ -99,7 +99,7 @@ class Client extends EventEmitter {
   again (reason) {
     if (this.closed) return
     this.reason = reason
-    if (reason.code === codes.BINARY) this.giveUpWaiting() // which does not mend itself
+    if (reason.final) this.giveUpWaiting()
     const ms = reason.retryAfter ?? this.pause
     this.pause = Math.min(Math.max(this.pause * 2, this.waits.pauseMin), this.waits.pauseMax)
     this.pauseTimer = setTimeout(() => this.connect(), ms)
@@ -114,6 +114,7 @@ class Client extends EventEmitter {
     if (this.closed) return process.nextTick(done, fail('CLOSED', 'the store was closed'))
     const call = { args, done, once, timer: null, deadline: 0 }
     if (this.link) this.send(call)
+    else if (this.reason && this.reason.final) process.nextTick(done, this.unavailable())
     else this.await(call)
   }
 
@@ -140,6 +141,7 @@ class Client extends EventEmitter {
     this.waiting.add(call)
   }
 
+  /** giveUpWaiting is for what does not mend itself in the time that calls wait: a wrong key file, a port that is taken, a program that is missing. */
   giveUpWaiting () {
     this.began = -Infinity
     const waiting = [...this.waiting]

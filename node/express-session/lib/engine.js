@@ -8,7 +8,7 @@ const path = require('node:path')
 const { findBinary, override } = require('./binary.js')
 const { findDaemon } = require('./discover.js')
 const engineLog = require('./engine-log.js')
-const { fail } = require('./errors.js')
+const { fail, final } = require('./errors.js')
 const { lock, unlock } = require('./lock.js')
 const { engineName, engineTarget, ownDir, targetText, windows } = require('./paths.js')
 
@@ -37,7 +37,7 @@ class Engine {
   /** open resolves to a connection to an engine, which it starts where there is none. */
   async open () {
     if (this.options.socket) return connect(this.options.socket)
-    const dir = ownDir(this.env)
+    const dir = this.dir()
     const target = engineTarget(this.options, dir)
     try {
       return this.shared(await connect(target), true)
@@ -49,6 +49,14 @@ class Engine {
       } catch {}
     }
     return this.shared(await this.start(dir, target), true)
+  }
+
+  dir () {
+    try {
+      return ownDir(this.env)
+    } catch (error) {
+      throw final(error)
+    }
   }
 
   shared (socket, started) {
@@ -80,7 +88,7 @@ class Engine {
   }
 
   async run (dir, target) {
-    const binary = await findBinary(dir, { env: this.env })
+    const binary = await findBinary(dir, { env: this.env }).catch((error) => { throw final(error) })
     const name = engineName(this.options)
     const file = path.join(dir, name + '.log')
     const { fd, at } = engineLog.open(file)
@@ -156,23 +164,25 @@ function launch (binary, args, { cwd, fd, env }) {
   const { [override]: _, ...rest } = env
   const options = { cwd, env: rest, detached: true, windowsHide: true }
   if (windows || !fs.existsSync('/bin/sh')) return direct(binary, args, { ...options, stdio: ['ignore', fd, fd] })
-  const state = { ended: false, pid: 0 }
+  const state = { error: null, ended: false, pid: 0 }
   const shell = spawn('/bin/sh', ['-c', script, binary, ...args], { ...options, stdio: ['ignore', 'pipe', fd, fd] })
   shell.unref()
   shell.stdout.unref()
   shell.stdout.once('data', (data) => { state.pid = Number(data) })
-  shell.once('error', () => { state.ended = true })
-  return { hasEnded: () => state.ended || (state.pid > 0 && !alive(state.pid)) }
+  shell.once('error', (error) => Object.assign(state, { error, ended: true }))
+  return { hasEnded: () => state.ended || (state.pid > 0 && !alive(state.pid)), why: () => why(state) }
 }
 
 function direct (binary, args, options) {
-  const state = { ended: false }
+  const state = { error: null, ended: false }
   const child = spawn(binary, args, options)
   child.unref()
-  child.once('error', () => { state.ended = true })
+  child.once('error', (error) => Object.assign(state, { error, ended: true }))
   child.once('exit', () => { state.ended = true })
-  return { hasEnded: () => state.ended }
+  return { hasEnded: () => state.ended, why: () => why(state) }
 }
+
+const why = ({ error }) => error ? error.message : 'it said nothing'
 
 function alive (pid) {
   try {
@@ -191,7 +201,7 @@ async function listens (target, engine, complaint) {
     try {
       return await connect(target)
     } catch {}
-    if (ended) throw fail('UNAVAILABLE', 'the engine ended at once: ' + complaint())
+    if (ended) throw final(fail('UNAVAILABLE', 'the engine ended at once: ' + (complaint() || engine.why())))
     if (Date.now() > end) throw fail('UNAVAILABLE', 'the engine was started and does not listen: ' + complaint())
     await pause(times.look)
   }

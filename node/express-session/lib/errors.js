@@ -25,6 +25,9 @@ const codes = {
   CLOSED: 'SESSIONCAST_CLOSED' // the store was closed
 }
 
+/** final marks an error that waiting does not mend: calls need not wait for the next attempt. */
+const final = (error) => Object.assign(error, { final: true })
+
 const fail = (code, message, cause) => new SessioncastError(codes[code], message, cause)
 
 /** The error for the application that an engine's error reply stands for. */
@@ -38,4 +41,4 @@ function fromReply (reply) {
   return fail('REPLY', text, reply)
 }
 
-module.exports = { SessioncastError, codes, fail, fromReply }
+module.exports = { SessioncastError, codes, fail, final, fromReply }
