@@ -5,7 +5,6 @@ const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const { EventEmitter } = require('node:events')
 const { test } = require('node:test')
-const { session } = require('./package.js')
 const { Store, withFake, once, insides, made, pause, tempDir, eventually } = require('./world.js')
 const { Fake } = require('./fake.js')
 
@@ -13,7 +12,7 @@ const inflate = (store, sid, plain) => store.createSession({ sessionID: sid, ses
 
 test('a session that was read is written as the difference, and one that was not as a whole', async (t) => {
   const { fake, store } = await withFake(t)
-  await store.set('a', made({ user: 'ann', views: 1 }))
+  await store.set('a', { cookie: { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }, user: 'ann', views: 1 })
   const read = inflate(store, 'a', await store.get('a'))
   read.views++
   read.cart = ['x']
@@ -177,6 +176,21 @@ test('what was sent and not answered is sent again, but for a creation', async (
   assert.equal(await store.get('b'), undefined)
 })
 
+test('a session that waited for the engine ends when its cookie does', async (t) => {
+  const { fake, store } = await withFake(t)
+  const until = Date.now() + 300
+  fake.answers.set('INFO', () => {
+    if (Date.now() < until) return '$11\r\nloading:1\r\n\r\n'
+    fake.answers.clear()
+    return fake.onINFO()
+  })
+  const session = made({ n: 1 }, 60_000)
+  const end = Date.parse(session.cookie.expires)
+  await store.set('a', session)
+  const ms = Number(fake.seen('SET')[0][3])
+  assert.ok(ms > 0 && ms <= end - until + 50, 'told ' + ms)
+})
+
 test('an engine that does not answer is left, and the calls behind it do not wait for ever', async (t) => {
   const { fake, store } = await withFake(t)
   await store.get('a')
@@ -243,7 +257,7 @@ test('a callback that throws is the app\'s error and keeps no reply from another
   assert.deepEqual([...String(stdout).trim().split('\n')].sort(), ['null undefined', 'of the app'], String(stderr))
 })
 
-test('what is no session counts as missing, and one without a cookie gets one', async (t) => {
+test('what is no session counts as missing, and one without a cookie is an error of express-session, as with any store', async (t) => {
   const { fake, store } = await withFake(t)
   await store.set('a', made())
   fake.answers.set('SESSION GET', '*4\r\n$3\r\n[1]\r\n:-1\r\n$0\r\n\r\n$1\r\n1\r\n')
@@ -251,7 +265,8 @@ test('what is no session counts as missing, and one without a cookie gets one', 
   assert.equal(store.counts.undecodable, 1)
   fake.answers.set('SESSION GET', '*4\r\n$7\r\n{"a":1}\r\n:-1\r\n$0\r\n\r\n$1\r\n1\r\n')
   const plain = await store.get('a')
-  assert.ok(inflate(store, 'a', plain).cookie instanceof session.Cookie)
+  assert.deepEqual(plain, { a: 1 })
+  assert.throws(() => inflate(store, 'a', plain), TypeError)
 })
 
 test('sessions that cannot be written are errors that say why, and leave the store as it was', async (t) => {

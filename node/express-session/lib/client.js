@@ -92,6 +92,7 @@ class Client extends EventEmitter {
     this.waiting.clear()
     for (const call of waiting) {
       clearTimeout(call.timer)
+      if (call.lifetime) call.args[call.lifetime] = Math.max(1, call.args[call.lifetime] - (Date.now() - call.since))
       this.send(call)
     }
   }
@@ -108,11 +109,11 @@ class Client extends EventEmitter {
 
   /**
    * call sends a command, now or as soon as there is a connection. What was sent and not answered is sent again over the next
-   * connection, if that comes in time, unless it is to be sent once only.
+   * connection, if that comes in time, unless it is to be sent once only. Of the lifetime at args[lifetime], in ms, the wait is taken off.
    */
-  call (args, done, { once = false } = {}) {
+  call (args, done, { once = false, lifetime = 0 } = {}) {
     if (this.closed) return process.nextTick(done, fail('CLOSED', 'the store was closed'))
-    const call = { args, done, once, timer: null, deadline: 0 }
+    const call = { args, done, once, lifetime, timer: null, since: 0, deadline: 0 }
     if (this.link) this.send(call)
     else if (this.reason && this.reason.final) process.nextTick(done, this.unavailable())
     else this.await(call)
@@ -133,6 +134,7 @@ class Client extends EventEmitter {
     const now = Date.now()
     const first = this.wasUp ? 0 : this.began + this.waits.first - now // as long as the first engine may take
     const ms = Math.max(first, this.waits.later)
+    call.since = now
     call.deadline = now + ms
     call.timer = setTimeout(() => {
       this.waiting.delete(call)

@@ -77,7 +77,10 @@ class Core {
     })
   }
 
-  /** decode gives the session of a reply; what is none counts as missing, so that the user gets a new one. */
+  /**
+   * decode gives the session of a reply; what is none counts as missing, so that the user gets a new one. One without a cookie is
+   * handed out as it is: that is an error of who wrote it, and express-session tells the app so.
+   */
   decode (sid, [json, pttl, , version]) {
     let session = null
     try { session = JSON.parse(json) } catch {}
@@ -86,7 +89,6 @@ class Core {
       this.log.warn('a session that is no JSON object counts as missing')
       return undefined
     }
-    if (typeof session.cookie !== 'object' || session.cookie === null) session.cookie = {} // of a program that knows no cookies
     renew(session.cookie, pttl, this.options)
     attach(session, new Base(sid, version, json))
     return session
@@ -130,7 +132,7 @@ class Core {
       }
       if (base.version === '') base.version = version
       done(null)
-    }, { once: true })
+    }, { once: true, lifetime: 3 })
   }
 
   /** update writes what changed since the session was read, and nothing where it was destroyed meanwhile. */
@@ -154,7 +156,7 @@ class Core {
       base.version = reply[0]
       this.conflicts(sid, reply[1])
       done(null)
-    })
+    }, { lifetime: 3 })
   }
 
   /** onlyMoves tells whether a change is to the session's end alone, which is not part of what is stored. */
@@ -196,7 +198,7 @@ class Core {
       if (error) return done(error)
       if (!moved) this.refused(operation, sid)
       done(null)
-    })
+    }, { lifetime: 3 })
   }
 
   destroy (sid, done) {

@@ -3,7 +3,7 @@
 
 const day = 24 * 3600 * 1000
 const longest = 3650 * day // what an engine takes
-const drift = 1000 // ms by which an end may differ from what stands in the cookie before it is told anew
+const drift = 50 // ms by which an end may differ from what stands in the cookie, since a call takes time, without having been moved
 
 /** lifetime is the milliseconds until the session ends, 0 or less where it has ended. */
 function lifetime (session, options, now = Date.now()) {
