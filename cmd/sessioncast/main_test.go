@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "80")
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
-			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir+"/run")
+			env.Setenv("SESSIONCAST_RUNTIME_DIR", env.WorkDir+"/run")
 			return os.Mkdir(env.WorkDir+"/run", 0o700)
 		},
 	})

@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	group := netip.AddrFrom4([4]byte{239, 255, byte(1 + rand.IntN(200)), byte(1 + rand.IntN(200))})
 	w.args = []string{"--interface", "lo", "--group", group.String(), "--port", freePort(t), "--log-level", "debug"}
 	w.env = append(os.Environ(), runAsBinary+"=1", "COLUMNS=80",
-		"XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
+		"SESSIONCAST_RUNTIME_DIR="+filepath.Join(dir, "run"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
 	return w
 }
 

@@ -18,6 +18,10 @@ const keyVariable = envPrefix + "KEY"
 // binaryVariable tells the npm package where the program is, and the program nothing.
 const binaryVariable = envPrefix + "BINARY"
 
+// runtimeVariable is the one folder in which sockets of daemons are made and looked for, for who wants to see no others. It is no option, as all commands have
+// to know it.
+const runtimeVariable = envPrefix + "RUNTIME_DIR"
+
 // field is what the tags of an Options field say.
 type field struct {
 	name  string

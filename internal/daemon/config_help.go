@@ -39,8 +39,8 @@ func (CLI) Help() string {
 // Help is printed below the first line of sessions' help.
 func (SessionsCmd) Help() string {
 	return "It asks the node on this host, over its own socket. A session is shown by a tag that is the same on all nodes; its id, which lets " +
-		"whoever has it in, only with --show-ids. --destroy waits until all peers have heard of it; sessions that no node has told this one of yet " +
-		"live on, so run it again after a login that was under way."
+		"whoever has it in, only with --show-ids. --destroy waits until all peers have heard of it and have told of the sessions that were made there " +
+		"before; one that is made later stays."
 }
 
 // Help is printed below the first line of key new's help.

@@ -88,8 +88,11 @@ func (h Host) nodeName() NodeName {
 }
 
 // runtimeDirs are the folders in which a daemon's socket may stand. The first is where our own goes; the others are
-// worth asking for a daemon that was started in another way, as by the system.
+// worth asking for a daemon that was started in another way, as by the system. Where the one folder is named there are no others.
 func (h Host) runtimeDirs() []string {
+	if dir := h.getenv(runtimeVariable); dir != "" {
+		return []string{dir}
+	}
 	var dirs []string
 	if dir := h.getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		dirs = append(dirs, dir)

@@ -37,6 +37,7 @@ func TestAdminSocketStandsInTheRuntimeFolder(t *testing.T) {
 		"a relative folder":       {1000, "XDG_RUNTIME_DIR=run", "run", "/tmp/sessioncast-1000/sessioncast/n.sock"},
 		"root":                    {0, "", "/run", "/run/sessioncast/n.sock /tmp/sessioncast-0/sessioncast/n.sock"},
 		"root in a session":       {0, "XDG_RUNTIME_DIR=/run/user/0", "/run /run/user/0", "/run/user/0/sessioncast/n.sock /run/sessioncast/n.sock /tmp/sessioncast-0/sessioncast/n.sock"},
+		"the one folder":          {0, "SESSIONCAST_RUNTIME_DIR=/var/sc", "/run", "/var/sc/sessioncast/n.sock"},
 		"a system without number": {-1, "", "", "/tmp/sessioncast--1/sessioncast/n.sock"},
 	} {
 		h := Host{UID: c.uid, Env: []string{c.env}, TempDir: "/tmp", IsDir: func(dir string) bool { return slices.Contains(strings.Fields(c.dirs), dir) }}

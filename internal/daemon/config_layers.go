@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,6 +47,12 @@ func readEnv(env []string) (layer, error) {
 		if !strings.HasPrefix(name, envPrefix) || name == keyVariable || name == binaryVariable || value == "" {
 			continue
 		}
+		if name == runtimeVariable {
+			if !filepath.IsAbs(value) {
+				problems = append(problems, fmt.Errorf("%s: %q is no whole path: give one as /run/user/1000", name, value))
+			}
+			continue
+		}
 		if err := found.addVariable(name, value); err != nil {
 			problems = append(problems, err)
 		}
@@ -74,7 +81,7 @@ func (l layer) addVariable(name, value string) error {
 }
 
 func nearestVariable(word string) string {
-	if near := nearest(word, append(fieldNames(), "key")); near != "" {
+	if near := nearest(word, append(fieldNames(), "key", "runtime-dir")); near != "" {
 		return variable(near)
 	}
 	return ""

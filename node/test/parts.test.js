@@ -170,3 +170,12 @@ test('what an engine prints is told by its levels, and what it says as it ends b
   assert.deepEqual(told[2], 'error engine: half a line')
   assert.equal(engineLog.complaints(file, at), '--key-file: is missing')
 })
+
+test('the one folder for sockets is used, and no other is looked into', (t) => {
+  const { ownDir, runtimeDirs } = lib('paths.js')
+  const dir = tempDir(t)
+  const env = { SESSIONCAST_RUNTIME_DIR: dir, XDG_RUNTIME_DIR: '/run' }
+  assert.deepEqual(runtimeDirs(env), [path.join(dir, 'sessioncast')])
+  assert.equal(ownDir(env), path.join(dir, 'sessioncast'))
+  assert.throws(() => ownDir({ SESSIONCAST_RUNTIME_DIR: 'run' }), /SESSIONCAST_RUNTIME_DIR is no whole path/)
+})

@@ -112,7 +112,7 @@ func (s *Site) command(args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+filepath.Join(s.dir, "run"), "XDG_CONFIG_HOME="+filepath.Join(s.dir, "config"))
+	cmd.Env = append(cmd.Env, "SESSIONCAST_RUNTIME_DIR="+filepath.Join(s.dir, "run"), "XDG_CONFIG_HOME="+filepath.Join(s.dir, "config"))
 	return cmd
 }
 

@@ -17,6 +17,7 @@ function isDir (name) {
 
 /** runtimeDirs are the folders in which sockets of daemons may stand, this user's own first. */
 function runtimeDirs (env = process.env) {
+  if (env.SESSIONCAST_RUNTIME_DIR) return [path.join(env.SESSIONCAST_RUNTIME_DIR, 'sessioncast')] // this one and no other
   const user = uid()
   const dirs = []
   if (env.XDG_RUNTIME_DIR && path.isAbsolute(env.XDG_RUNTIME_DIR)) dirs.push(env.XDG_RUNTIME_DIR)
@@ -31,6 +32,7 @@ function runtimeDirs (env = process.env) {
 
 /** ownDir makes the folder of this user's sockets, and refuses one that another user could reach into. */
 function ownDir (env = process.env) {
+  if (env.SESSIONCAST_RUNTIME_DIR && !path.isAbsolute(env.SESSIONCAST_RUNTIME_DIR)) throw fail('OPTION', 'SESSIONCAST_RUNTIME_DIR is no whole path: give one as /run/user/1000')
   const dir = runtimeDirs(env)[0]
   for (const each of [path.dirname(dir), dir]) {
     if (isDir(each)) continue
