@@ -235,15 +235,19 @@ test('a session without an engine is an error that the app sees, and works again
   const server = await serve(t, host)
   const ann = new User()
   await ann.post(server, '/login', { user: 'ann' })
-  process.kill(host.pids()[0], 'SIGSTOP')
+  const [pid] = host.pids()
+  process.kill(pid, 'SIGSTOP')
+  const states = () => fs.readdirSync(`/proc/${pid}/task`).map((task) => /^State:\s+(\w)/m.exec(fs.readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'))[1])
+  await eventually('all its threads stand still', () => states().every((state) => state === 'T'))
   await assert.rejects(ann.get(server), /500 .*(did not answer|no engine)/)
-  process.kill(host.pids()[0], 'SIGCONT')
+  process.kill(pid, 'SIGCONT')
   await eventually('it works again', () => ann.get(server).then((page) => page.passport).catch(() => null))
 })
 
 test('any Redis client sees a session as connect-redis stores it', linux, async (t) => {
   const [host] = cluster(t, 1)
   const { store } = await serve(t, host)
+  await store.get('x') // what waits for the engine to start is stored for less
   const made = { cookie: { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000).toISOString(), httpOnly: true, path: '/' }, user: 'ann', list: [1, { a: null }] }
   await store.set('a', made)
   const ask = (...args) => new Promise((resolve, reject) => insides(store).client.call(args, (error, reply) => error ? reject(error) : resolve(reply)))
