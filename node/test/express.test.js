@@ -2,95 +2,13 @@
 // Express apps on several servers, each with an engine of its own on loopback.
 const assert = require('node:assert/strict')
 const fs = require('node:fs')
-const http = require('node:http')
 const path = require('node:path')
 const { test } = require('node:test')
-const { fromApp, session } = require('./package.js')
+const { fromApp } = require('./package.js')
+const { serve, three, User } = require('./servers.js')
 const { cluster, eventually, insides, once, pause } = require('./world.js')
-const express = fromApp('express')
 
 const linux = process.platform === 'linux' ? {} : { skip: 'uses loopback as Linux has it' }
-
-/** serve runs an app on a server; the session's options may be changed. */
-async function serve (t, host, { store: storeOptions, ...options } = {}) {
-  const store = host.store(storeOptions)
-  const app = express()
-  const waiting = new Map()
-  app.use(express.json())
-  app.use(session({ secret: 'of the test', resave: false, saveUninitialized: false, store, ...options }))
-  const answer = (req, res) => res.json({ ...req.session, cookie: undefined })
-  app.get('/me', answer)
-  app.post('/login', (req, res, next) => req.session.regenerate((error) => {
-    if (error) return next(error)
-    req.session.passport = { user: req.body.user }
-    req.session.save((error) => error ? next(error) : answer(req, res))
-  }))
-  app.post('/set', (req, res) => {
-    Object.assign(req.session, req.body)
-    answer(req, res)
-  })
-  app.post('/slow/:name', (req, res) => { // answers when it is told to
-    Object.assign(req.session, req.body)
-    waiting.set(req.params.name, () => answer(req, res))
-  })
-  app.post('/reload', (req, res, next) => req.session.reload((error) => error ? next(error) : answer(req, res)))
-  app.post('/logout', (req, res, next) => req.session.destroy((error) => error ? next(error) : res.json({})))
-  app.use((error, req, res, next) => {
-    errors.push(error)
-    if (!res.headersSent) res.status(500).json({ error: error.message })
-  })
-  const errors = []
-  const server = app.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { store, errors, port: server.address().port, slow: (name) => eventually(name + ' is under way', () => waiting.get(name)) }
-}
-
-const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
-
-/** User is a browser: it keeps one cookie for all servers. */
-class User {
-  constructor () { this.cookie = '' }
-
-  ask (server, method, path, body) {
-    return new Promise((resolve, reject) => {
-      const content = body === undefined ? '' : JSON.stringify(body)
-      const request = http.request({ agent, method, path, port: server.port, host: '127.0.0.1', headers: { cookie: this.cookie, 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) } }, (response) => {
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', (chunk) => { text += chunk })
-        response.on('end', () => {
-          const set = response.headers['set-cookie']
-          if (set) this.cookie = set[0].split(';')[0]
-          if (response.statusCode !== 200) return reject(new Error(response.statusCode + ' ' + text))
-          resolve(Object.defineProperty(JSON.parse(text), 'cookieSet', { value: set !== undefined }))
-        })
-      })
-      request.on('error', reject)
-      request.end(content)
-    })
-  }
-
-  get (server) { return this.ask(server, 'GET', '/me') }
-  post (server, path, body) { return this.ask(server, 'POST', path, body) }
-  get sid () { return decodeURIComponent(this.cookie.split('=')[1]).slice(2).split('.')[0] }
-}
-
-/** three servers that have found each other. What one answered is on all before it did. */
-async function three (t, options) {
-  const hosts = cluster(t, 3)
-  const servers = await Promise.all(hosts.map((host) => serve(t, host, { ...options, store: { ack: 'all', ...(options && options.store) } })))
-  await Promise.all(servers.map(({ store }) => store.get('x')))
-  await eventually('all see all', async () => {
-    const user = new User()
-    await user.post(servers[0], '/set', { meet: 1 })
-    return (await user.get(servers[1])).meet && (await user.get(servers[2])).meet
-  })
-  return servers
-}
 
 test('who logs in on one server is logged in on the others, and logged out on all', linux, async (t) => {
   const [a, b, c] = await three(t)
@@ -107,51 +25,6 @@ test('who logs in on one server is logged in on the others, and logged out on al
   for (const server of [a, b, c]) assert.deepEqual(await old.get(server), {}, 'the id of before the login is dead')
   await ann.post(a, '/logout')
   for (const server of [b, c, a]) assert.deepEqual(await ann.get(server), {})
-})
-
-test('200 requests at once on one session, over three servers, lose no key', linux, async (t) => {
-  const servers = await three(t)
-  const ann = new User()
-  await ann.post(servers[0], '/login', { user: 'ann' })
-  const { cookie } = ann
-  await Promise.all(Array.from({ length: 200 }, async (_, i) => {
-    const tab = Object.assign(new User(), { cookie })
-    await tab.post(servers[i % 3], '/set', { ['key' + i]: i })
-  }))
-  for (const server of servers) {
-    await eventually('every key is there', async () => Object.keys(await ann.get(server)).length === 201)
-  }
-  assert.deepEqual(servers.map((s) => s.store.counts.conflicts), [0, 0, 0])
-})
-
-test('a logout during a slow request stays, on all servers, and the slow request is answered', linux, async (t) => {
-  const servers = await three(t)
-  const [a, b] = servers
-  const ann = new User()
-  await ann.post(a, '/login', { user: 'ann' })
-  const refused = once(b.store, 'refused')
-  const slow = Object.assign(new User(), { cookie: ann.cookie }).post(b, '/slow/one', { late: true })
-  const finish = await b.slow('one')
-  await ann.post(a, '/logout')
-  finish()
-  assert.equal((await slow).late, true)
-  assert.deepEqual(await refused, { operation: 'set', sid: ann.sid })
-  for (const server of servers) assert.deepEqual(await Object.assign(new User(), { cookie: ann.cookie }).get(server), {})
-  assert.deepEqual(servers.flatMap((s) => s.errors), [])
-})
-
-test('a login is seen by the next request on another server, 1,000 of 1,000 times', linux, async (t) => {
-  const servers = await three(t)
-  let missed = 0
-  for (let i = 0; i < 250; i++) {
-    await Promise.all(Array.from({ length: 4 }, async (_, j) => {
-      const user = new User()
-      await user.post(servers[(i + j) % 3], '/login', { user: 'u' + i })
-      const { passport } = await user.get(servers[(i + j + 1) % 3])
-      if (!passport || passport.user !== 'u' + i) missed++
-    }))
-  }
-  assert.equal(missed, 0)
 })
 
 test('who watches a session on one server is told when it is logged out on another', linux, async (t) => {
