@@ -1,6 +1,9 @@
 package expresscookie
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors to compare with by errors.Is. None holds an id.
 var (
@@ -25,6 +28,9 @@ var (
 	// ErrNotFound is what a Store says of a session that it does not have.
 	ErrNotFound = errors.New("expresscookie: no such session")
 )
+
+// errNotObject says of what is stored that it may be anything.
+var errNotObject = fmt.Errorf("%w: it is no JSON object", ErrNotSession)
 
 // Limits.
 const (

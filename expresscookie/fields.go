@@ -3,7 +3,6 @@ package expresscookie
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 )
@@ -27,7 +26,7 @@ func readSession(data []byte) (fields, attributes, error) {
 	}
 	var f fields
 	if json.Unmarshal(data, &f) != nil || f == nil {
-		return nil, attributes{}, fmt.Errorf("%w: it is no JSON object", ErrNotSession)
+		return nil, attributes{}, errNotObject
 	}
 	a, err := readAttributes(f[cookieKey])
 	if err != nil {

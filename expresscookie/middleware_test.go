@@ -96,7 +96,7 @@ func TestAFailedSaveIsTheAnswer(t *testing.T) {
 }
 
 func TestAFailedLoadIsTheAnswer(t *testing.T) {
-	a := known(t, Config{}, "no session")
+	a := known(t, Config{}, `{"no":"cookie"}`)
 	status, _, _ := a.answers(func(http.ResponseWriter, *http.Request) { t.Error("handled") })
 	if status != http.StatusServiceUnavailable {
 		t.Errorf("%d", status)

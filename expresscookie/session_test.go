@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -154,17 +156,43 @@ func TestBadCookiesAreNoSession(t *testing.T) {
 	a.wantEvents("unknown")
 }
 
-func TestWhatIsNoSessionIsAnError(t *testing.T) {
-	for name, text := range map[string]string{
-		"no JSON": "alice", "an array": "[]", "null": "null", "no cookie": `{"a":1}`, "a cookie of text": `{"cookie":"x"}`, "cut": `{"cookie":` + plain,
-	} {
-		a := known(t, Config{}, text)
-		_, err := a.Load(a.request())
-		wantErr(t, name, err, ErrNotSession)
-		if strings.Contains(fmt.Sprint(err), anID) {
-			t.Errorf("%s: %v holds the id", name, err)
+// The store for Express takes the same for a session, for nothing and for an error, as its tests with this file show.
+func TestWhatIsStoredIsASessionAsForExpress(t *testing.T) {
+	data, err := os.ReadFile("testdata/stored.json")
+	must(t, err)
+	var list []struct {
+		Name, Text, Is string
+		Keys           []string
+	}
+	must(t, json.Unmarshal(data, &list))
+	for _, c := range list {
+		a := known(t, Config{}, c.Text)
+		if c.Is == "an error" {
+			_, err := a.Load(a.request())
+			wantErr(t, c.Name, err, ErrNotSession)
+			if strings.Contains(fmt.Sprint(err), anID) {
+				t.Errorf("%s: %v holds the id", c.Name, err)
+			}
+			continue
+		}
+		s := a.load()
+		if s.New() != (c.Is == "nothing") || !slices.Equal(s.Keys(), c.Keys) {
+			t.Errorf("%s: new %v with %q", c.Name, s.New(), s.Keys())
+		}
+		if !s.New() {
+			a.wantEvents()
+			continue
+		}
+		a.wantEvents("no object")
+		must(t, s.Set("more", 1))
+		must(t, s.Save(t.Context()))
+		if got := string(a.store.text(anID)); got != c.Text {
+			t.Errorf("%s: it was overwritten: %s", c.Name, got)
 		}
 	}
+}
+
+func TestASessionThatIsTooLargeIsAnError(t *testing.T) {
 	a := known(t, Config{}, `{"cookie":`+plain+`,"a":"`+strings.Repeat("a", MaxSession)+`"}`)
 	_, err := a.Load(a.request())
 	wantErr(t, "too large", err, ErrTooLarge)

@@ -99,7 +99,9 @@ func (m *Sessions) String() string { return "expresscookie.Sessions " + m.cfg.Na
 func (m *Sessions) GoString() string { return m.String() }
 
 // Load returns the session that the request's cookie names, or a new one that is not stored yet. A cookie that is not good is as none,
-// and a session that is gone as a new one. An error is the store's, or says that what is stored is no session.
+// and a session that is gone as a new one; so is what is stored under its key and is no JSON
+// object, as of another program, since an error would keep its browser out for as long as it has the cookie. An error is the store's, or, as in Express, says that the session has no
+// cookie in it.
 func (m *Sessions) Load(r *http.Request) (*Session, error) {
 	s := &Session{m: m, r: r}
 	if !m.covers(r) {
@@ -122,7 +124,13 @@ func (m *Sessions) Load(r *http.Request) (*Session, error) {
 	case err != nil:
 		return nil, err
 	}
-	if s.now, s.cookie, err = readSession(stored.Data); err != nil {
+	s.now, s.cookie, err = readSession(stored.Data)
+	switch {
+	case errors.Is(err, errNotObject): // it stays as it is, since the new one has another id
+		m.tell(r, NotObject)
+		s.begin()
+		return s, nil
+	case err != nil:
 		return nil, err
 	}
 	s.id, s.stored, s.version = id, true, stored.Version

@@ -88,6 +88,7 @@ func (t *bridgeTask) Run(ctx context.Context) error {
 	t.core = bridge.New(bridge.Config{Self: self, MaxSID: maxKey - len(t.prefix), UserPath: t.userPath}, bridgeStore{t.node, t.prefix})
 	t.watcher = t.node.Table().Watch(bridgeEvents)
 	defer t.watcher.Close()
+	t.d.log.Warn(inTheClear, "group", t.sockets.Group(), "prefix", t.prefix)
 	t.d.log.Info("joined the express-session-multicast nodes", "address", self, "prefix", t.prefix)
 	t.d.log.Warn(cannotDo)
 	received := make(chan error, 1)

@@ -62,6 +62,10 @@ func (BridgeCmd) Help() string {
 const cannotDo = "What originals cannot do, it cannot do for them: a change here of a session that they know stays unknown to them; a session of more " +
 	"than 64 KiB does not reach them, nor leave them; they forget nothing when its time is over; and what they answer by IPv6 names their IPv4 address."
 
+// inTheClear is said at each start, with the address of their group: the cluster's key does not protect what a bridge carries over.
+const inTheClear = "originals have no key and no encryption: whoever is on their network can read, change and end every session under the prefix, also those that were made " +
+	"here, for as long as this bridge runs"
+
 // bridgeName is the default name, beside that of a serve on the same host.
 func bridgeName(host NodeName) NodeName {
 	const tail = "-bridge"

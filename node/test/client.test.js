@@ -1,12 +1,13 @@
 'use strict'
 // The store beside an engine that misbehaves.
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const { EventEmitter } = require('node:events')
 const { test } = require('node:test')
 const { Store, withFake, once, insides, made, pause, tempDir, eventually } = require('./world.js')
-const { Fake } = require('./fake.js')
+const { Fake, bulk } = require('./fake.js')
 
 const inflate = (store, sid, plain) => store.createSession({ sessionID: sid, sessionStore: store }, plain)
 
@@ -255,6 +256,20 @@ const throwing = `
 test('a callback that throws is the app\'s error and keeps no reply from another', (t) => {
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', throwing, path.join(__dirname, 'world.js'), path.join(__dirname, 'fake.js'), path.join(tempDir(t), 's')])
   assert.deepEqual([...String(stdout).trim().split('\n')].sort(), ['null undefined', 'of the app'], String(stderr))
+})
+
+test('what is stored is a session, nothing or an error as for Go services', async (t) => {
+  const { fake, store } = await withFake(t)
+  const list = JSON.parse(fs.readFileSync(path.join(__dirname, '../../expresscookie/testdata/stored.json'), 'utf8'))
+  for (const { name, text, is, keys } of list) {
+    fake.answers.set('SESSION GET', '*4\r\n' + bulk(text) + ':60000\r\n$0\r\n\r\n$1\r\n1\r\n')
+    const { undecodable } = store.counts
+    const plain = await store.get('a')
+    assert.equal(store.counts.undecodable - undecodable, is === 'nothing' ? 1 : 0, name)
+    if (is === 'nothing') assert.equal(plain, undefined, name)
+    if (is === 'an error') assert.throws(() => inflate(store, 'a', plain), name)
+    if (is === 'a session') assert.deepEqual(Object.keys(inflate(store, 'a', plain)).filter((key) => key !== 'cookie').sort(), keys, name)
+  }
 })
 
 test('what is no session counts as missing, and one without a cookie is an error of express-session, as with any store', async (t) => {

@@ -98,6 +98,9 @@ func (m *move) joined(bridge *rig.Daemon, members int) {
 	m.Helper()
 	bridge.Wait(members)
 	rig.Eventually(m, "the bridge has joined", func() bool { return strings.Contains(bridge.Log(), "joined the express-session-multicast nodes") })
+	if log := bridge.Log(); !strings.Contains(log, "WARN  originals have no key and no encryption: whoever is on their network can read, change and end every session") {
+		m.Errorf("the bridge does not say at its start that the originals' side is in the clear:\n%s", log)
+	}
 }
 
 // stopBridge ends it as systemd does; it says what it did.

@@ -78,7 +78,8 @@ class Core {
   }
 
   /**
-   * decode gives the session of a reply; what is none counts as missing, so that the user gets a new one. One without a cookie is
+   * decode gives the session of a reply. What is no JSON object may be anything, and counts as missing, so that the user gets a new one
+   * with another id: of an error express-session makes a 500 for as long as the browser has its cookie. One without a cookie is
    * handed out as it is: that is an error of who wrote it, and express-session tells the app so.
    */
   decode (sid, [json, pttl, , version]) {
