@@ -83,6 +83,64 @@ test('a save that changes nothing but the end moves the end', async (t) => {
   assert.ok(left > 20_000 && left <= 30_000, 'the cookie that is read knows it: ' + left)
 })
 
+for (const [set, removed, patches] of [[1024, 0, 1], [1025, 0, 2], [1000, 24, 1], [1000, 25, 2], [0, 3000, 3], [2500, 2500, 5]]) {
+  test(`a change of ${set} keys and the removal of ${removed} are ${patches} of the engine's changes`, async (t) => {
+    const { fake, store } = await withFake(t, { user: 'user' })
+    const names = (prefix, n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [prefix + i, i]))
+    await store.set('a', made({ ...names('old', removed), user: 'ann', mine: 1 }))
+    const read = inflate(store, 'a', await store.get('a'))
+    const other = inflate(store, 'a', await store.get('a'))
+    other.theirs = 1
+    await store.set('a', other)
+    for (let i = 0; i < removed; i++) delete read['old' + i]
+    Object.assign(read, names('new', set))
+    const first = store.set('a', read)
+    read.mine = 2
+    await Promise.all([first, store.set('a', read)])
+    const seen = fake.seen('PATCH').slice(1)
+    assert.equal(seen.length, patches + 1, 'and the change after it')
+    for (const args of seen) assert.ok(Number(args[5]) + Number(args[6 + 2 * args[5]]) <= 1024)
+    const { cookie, ...is } = await store.get('a')
+    assert.deepEqual(is, { user: 'ann', mine: 2, theirs: 1, ...names('new', set) })
+    assert.equal(store.counts.conflicts, 0)
+  })
+}
+
+test('a part of a change that fails is told again with the next', async (t) => {
+  const { fake, store } = await withFake(t)
+  await store.set('a', made({ n: 0 }))
+  const read = inflate(store, 'a', await store.get('a'))
+  for (let i = 0; i < 2000; i++) read['key' + i] = i
+  let patches = 0
+  fake.answers.set('SESSION PATCH', (args) => ++patches === 2 ? '-OOM full\r\n' : fake.onPATCH(args.slice(2)))
+  await assert.rejects(store.set('a', read), { code: 'SESSIONCAST_FULL' })
+  await store.set('a', read)
+  assert.equal(Object.keys(await store.get('a')).length, 2002)
+})
+
+test('more keys than can be changed at once are an error that says so', async (t) => {
+  const { store } = await withFake(t)
+  await store.set('a', made({ n: 0 }))
+  const read = inflate(store, 'a', await store.get('a'))
+  for (let i = 0; i < 16 * 1024 + 1; i++) read['key' + i] = i
+  await assert.rejects(store.set('a', read), (error) => error.code === 'SESSIONCAST_TOO_LARGE' && /more than 16384 top-level keys/.test(error.message))
+})
+
+test('a copy is written whole, also where the session was changed or destroyed meanwhile; what was read merges', async (t) => {
+  const { fake, store } = await withFake(t)
+  await store.set('a', made({ mine: 1 }))
+  const [one, two] = [await store.get('a'), await store.get('a')]
+  await store.set('a', Object.assign(two, { theirs: 2 }))
+  await store.set('a', Object.assign(one, { mine: 2 }))
+  assert.deepEqual({ ...(await store.get('a')), cookie: 0 }, { cookie: 0, mine: 2, theirs: 2 }, 'copied into what was read')
+  await store.set('a', { ...one, mine: 3 })
+  assert.deepEqual({ ...(await store.get('a')), cookie: 0 }, { cookie: 0, mine: 3 })
+  await store.destroy('a')
+  await store.set('a', { ...one, mine: 4 })
+  assert.equal((await store.get('a')).mine, 4)
+  assert.equal(fake.seen('SET').length, 3)
+})
+
 test('changes that cross are all written, in their order', async (t) => {
   const { fake, store } = await withFake(t)
   await store.set('a', made({ n: 0 }))

@@ -109,6 +109,22 @@ test('a user who logs in on another server as he is logged out everywhere is lef
   t.diagnostic(unheard + ' of 40 logins had not been heard of')
 })
 
+test('a request that changes thousands of keys keeps those of others, and is read as it was written', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const store = host.store()
+  await store.set('a', made({ mine: 1 }))
+  const [read, other] = [await store.get('a'), await store.get('a')]
+  await store.set('a', Object.assign(other, { theirs: 1 }))
+  for (let i = 0; i < 5000; i++) read['key' + i] = i
+  await store.set('a', read)
+  for (let i = 0; i < 5000; i += 2) delete read['key' + i]
+  await store.set('a', read)
+  const is = await store.get('a')
+  assert.equal(Object.keys(is).length, 3 + 2500)
+  assert.deepEqual([is.mine, is.theirs, is.key4999, is.key4998], [1, 1, 4999, undefined])
+  assert.equal(store.counts.conflicts, 0)
+})
+
 test('a daemon that runs already is used, and none is started', linux, async (t) => {
   const [host] = cluster(t, 1)
   const o = host.options()

@@ -15,6 +15,8 @@ const { Watcher } = require('./watch.js')
 
 const limits = {
   session: 1 << 20, // bytes of a session as JSON
+  patch: 1024, // keys that an engine takes in one change of a session
+  patches: 16, // into which one is cut
   scan: 1000, // keys in one reply of a scan
   batch: 256 // sessions read at once by all()
 }
@@ -143,21 +145,45 @@ class Core {
       base.wrote(fields)
       return this.move('set', sid, ms, done)
     }
-    const { set, removed } = change
-    const args = ['SESSION', 'PATCH', this.key(sid), ms, base.version, set.length, ...set.flat(), removed.length, ...removed]
+    const parts = partsOf(change)
+    if (parts.length > limits.patches) {
+      return process.nextTick(done, fail('TOO_LARGE', 'a request has changed more than ' + limits.patches * limits.patch + ' top-level keys of a session'))
+    }
     const owns = this.options.user && this.options.user[0]
-    if (owns && (removed.includes(owns) || set.some(([key]) => key === owns))) args.push('OWNER', label)
+    const owned = owns && (change.removed.includes(owns) || change.set.some(([key]) => key === owns)) ? ['OWNER', label] : []
     base.wrote(fields)
-    this.call(args, (error, reply) => {
+    this.patch(base, { sid, ms, parts, owned }, (error, conflicts) => {
       if (error) {
         base.failed(change)
         return this.refusedOr(error, 'set', sid, done)
       }
       base.succeeded(change)
-      base.version = reply[0]
-      this.conflicts(sid, reply[1])
+      this.conflicts(sid, conflicts)
       done(null)
-    }, { lifetime: 3 })
+    })
+  }
+
+  /**
+   * patch sends the parts of a change, all at once, so that what is saved next comes after them. Conflicts are known of the first alone: what it
+   * writes may make the others' keys look changed.
+   */
+  patch (base, { sid, ms, parts, owned }, done) {
+    let left = parts.length
+    let failed = null
+    let conflicts = []
+    parts.forEach(({ set, removed }, i) => {
+      const since = i === 0 ? base.version : ''
+      const args = ['SESSION', 'PATCH', this.key(sid), ms, since, set.length, ...set.flat(), removed.length, ...removed]
+      if (i === 0) args.push(...owned)
+      this.call(args, (error, reply) => {
+        failed = failed || error
+        if (!error) {
+          base.version = reply[0]
+          if (i === 0) conflicts = reply[1]
+        }
+        if (--left === 0) done(failed, conflicts)
+      }, { lifetime: 3 })
+    })
   }
 
   /** onlyMoves tells whether a change is to the session's end alone, which is not part of what is stored. */
@@ -323,6 +349,20 @@ function checkSize (fields) {
   if (size <= limits.session / 3) return // whatever its letters
   const bytes = Buffer.byteLength(jsonOf(fields))
   if (bytes > limits.session) throw fail('TOO_LARGE', 'a session of ' + bytes + ' bytes is larger than the ' + limits.session + ' that are possible')
+}
+
+/** partsOf cuts a change into some that an engine takes. */
+function partsOf ({ set, removed }) {
+  const parts = []
+  for (let i = 0; i < set.length || parts.length === 0; i += limits.patch) parts.push({ set: set.slice(i, i + limits.patch), removed: [] })
+  for (let rest = removed; rest.length > 0;) {
+    const last = parts[parts.length - 1]
+    const room = limits.patch - last.set.length - last.removed.length
+    last.removed = rest.slice(0, room)
+    rest = rest.slice(room)
+    if (rest.length > 0) parts.push({ set: [], removed: [] })
+  }
+  return parts
 }
 
 function userLabel (value) {
