@@ -271,3 +271,71 @@ func TestPutErrorsAreCounted(t *testing.T) {
 	w.counter("refused", w.core.Counters().DropRefused, 1)
 	w.counter("destroyed", w.core.Counters().DropDestroyed, 1)
 }
+
+func TestWhatANewcomerWasGivenTheOthersAreToldStill(t *testing.T) {
+	w := newWorld(t)
+	w.have("one", `"n":1`)
+	w.core.Begin(w.now)
+	w.pass(0)
+	w.hear(hostA, greetingA)
+	w.core.Receive(w.now, hostB, []byte(strings.Replace(helloA, "10.0.0.1", "10.0.0.2", 1)))
+	w.hear(hostB, asks)
+	w.took()
+	w.pass(backfillAfter + time.Minute)
+	w.wantSent(`all: {"dataset":{"sid":"one"`)
+}
+
+// Ten thousand sessions on each side, while an original joins: all are told of and all are taken, in time, and nothing is sent that originals die of.
+func TestTenThousandSessionsOnEachSide(t *testing.T) {
+	const many = 10_000
+	w := newWorld(t)
+	for i := range many {
+		w.have(fmt.Sprint("ours", i), `"n":1`)
+	}
+	w.core.Begin(w.now)
+	w.pass(0)
+	w.hear(hostA, greetingA)
+	for i := range many {
+		w.core.Receive(w.now, hostA, []byte(newSession(fmt.Sprint("theirs", i), `"n":2`)))
+		if i == many/2 {
+			w.hear(hostB, helloA)
+			w.core.Receive(w.now, hostB, []byte(strings.Replace(helloA, "10.0.0.1", "10.0.0.2", 1)))
+		}
+		w.pass(time.Millisecond)
+	}
+	began := w.now
+	for limit := 0; len(w.core.givings) > 0 || w.core.backfill != nil || len(w.core.queue) > 0; limit++ {
+		if limit > 3600 {
+			t.Fatal("not within an hour")
+		}
+		w.pass(time.Second)
+	}
+	t.Logf("the bridge has told of all %v after the last came", w.now.Sub(began))
+	n := w.core.Counters()
+	w.counter("taken", n.Taken, many)
+	w.counter("dropped", n.DropRate+n.DropSession+n.DropMalformed+n.DropRefused, 0)
+	all, given := map[string]int{}, map[string]int{}
+	for _, d := range w.sent {
+		m, err := Parse(d.Data)
+		if err != nil {
+			t.Fatalf("%v: %.200s", err, d.Data)
+		}
+		if m.Dataset != nil {
+			all[m.Dataset.SID]++
+		}
+		for _, s := range m.Sessions {
+			if d.To == hostB {
+				given[s.SID]++
+			}
+		}
+	}
+	for i := range many {
+		sid := fmt.Sprint("ours", i)
+		if all[sid] != 1 || given[sid] != 1 {
+			t.Fatalf("%s was told %d times to all and %d times to the newcomer", sid, all[sid], given[sid])
+		}
+		if _, there := w.store.m[fmt.Sprint("theirs", i)]; !there {
+			t.Fatalf("theirs%d was not taken", i)
+		}
+	}
+}

@@ -140,14 +140,15 @@ func (c *Core) nextAnswer(now time.Time, g *giving) (a answer) {
 	}
 }
 
-// note remembers that a node was given a session.
+// note remembers that a node was given a session, or that everybody was told of it. What one was given the others may not have heard of.
 func (c *Core) note(host uint32, s Stored) {
-	if list, err := fieldsOf(s.Value); err == nil {
-		p := printOf(list)
-		if host != everybody {
-			c.bases.put(s.SID, host, base{fields: p})
-		}
+	list, err := fieldsOf(s.Value)
+	switch p := printOf(list); {
+	case err != nil:
+	case host == everybody:
 		c.bases.tell(s.SID, p)
+	default:
+		c.bases.put(s.SID, host, base{fields: p})
 	}
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ var (
 type memory struct {
 	m     map[string]Stored
 	ended map[string]bool
-	err   error // of the next Put
+	err   error    // of the next Put
+	names []string // as Scan last sorted them
 }
 
 func (s *memory) Get(_ time.Time, sid string) (Stored, bool, bool) {
@@ -61,17 +63,18 @@ func (s *memory) Destroy(_ time.Time, sid string) error {
 }
 
 func (s *memory) Scan(_ time.Time, cursor uint64, emit func(Stored)) uint64 {
-	var names []string
-	for name := range s.m {
-		names = append(names, name)
+	if cursor == 0 { // what is made later is seen in the next scan
+		s.names = slices.Sorted(maps.Keys(s.m))
 	}
-	slices.Sort(names)
+	names := s.names
 	const batch = 3
 	for i := int(cursor); i < len(names); i++ {
 		if i == int(cursor)+batch {
 			return uint64(i)
 		}
-		emit(s.m[names[i]])
+		if v, there := s.m[names[i]]; there {
+			emit(v)
+		}
 	}
 	return 0
 }

@@ -403,7 +403,18 @@ func TestGarbageAndWhatIsTooMuchHarmNobody(t *testing.T) {
 	})
 }
 
-// garbage is what strangers may send to the bridge.
+var deepSession = `{"status":"new","type":"session","dataset":{"sid":"deep","session":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + `}}`
+
+// garbageTexts are what strangers may send.
+var garbageTexts = []string{
+	"x", "", "null", "[]", `"new"`, "{}", `{"status":"new"}`, `{"status":"new","type":"session"}`,
+	`{"status":"new","type":"session","dataset":{"sid":{"$gt":""},"session":{}}}`, `{"status":"new","type":"session","dataset":{"sid":"bad","session":7}}`,
+	`{"status":"new","type":"session","dataset":{"sid":"` + strings.Repeat("s", 600) + `","session":{"cookie":{}}}}`, deepSession,
+	`{"status":"destroy","type":"session"}`, `{"status":"answer","type":"question","question":"existingSessions","sessions":[{"sid":"forced","session":{"cookie":{}}}]}`,
+	`{"status":"new","type":"node","address":"255.255.255.255","port":4000}`, strings.Repeat("y", 60_000), "ÿþ",
+}
+
+// garbage sends it to the bridge.
 func (m *move) garbage() {
 	m.Helper()
 	var conns []net.Conn
@@ -416,19 +427,11 @@ func (m *move) garbage() {
 			conns = append(conns, c)
 		}
 	})
-	deep := `{"status":"new","type":"session","dataset":{"sid":"deep","session":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + `}}`
-	for _, text := range []string{
-		"x", "", "null", "[]", `"new"`, "{}", `{"status":"new"}`, `{"status":"new","type":"session"}`,
-		`{"status":"new","type":"session","dataset":{"sid":{"$gt":""},"session":{}}}`, `{"status":"new","type":"session","dataset":{"sid":"bad","session":7}}`,
-		`{"status":"new","type":"session","dataset":{"sid":"` + strings.Repeat("s", 600) + `","session":{"cookie":{}}}}`, deep,
-		`{"status":"destroy","type":"session"}`, `{"status":"answer","type":"question","question":"existingSessions","sessions":[{"sid":"forced","session":{"cookie":{}}}]}`,
-		`{"status":"new","type":"node","address":"255.255.255.255","port":4000}`, strings.Repeat("y", 60_000), "ÿþ",
-	} {
+	for _, text := range garbageTexts {
 		for _, c := range conns {
 			if _, err := c.Write([]byte(text)); err != nil {
 				m.Fatal(err)
 			}
-			_ = text
 		}
 	}
 	for _, c := range conns {
