@@ -47,7 +47,7 @@ func (n *Node) ByOwner(ctx context.Context, owner string) iter.Seq[Session] {
 
 // DestroyOwner destroys the sessions with an owner label, everywhere and for good, but those with the ids of except: a logout on all of a user's
 // devices. It returns how many of them were alive here. Where Config.Ack or WithAck says to wait for any peer, it waits until all have
-// confirmed it and have told of all that was created on them before the call, up to 1.5 s, and then looks once more: a login which was on its way here is ended, too. One that is younger than the call stays, so
+// confirmed it and have told of all that was created on them before the call, up to 1.5 s or Config.AckTimeout, and then looks once more: a login which was on its way here is ended, too. One that is younger than the call stays, so
 // where a password was stolen, keep it from logging in first.
 //
 // If the receipt is Degraded, a peer that cannot be reached may have sessions that nobody else has heard of, and they live on. A session whose creation is known is ended wherever it

@@ -158,11 +158,10 @@ func (m *Machine) settle(w *waiter) bool {
 		m.count.AckGivenUp++
 	}
 	m.acks.health.note(m.now, configured)
-	held := h.held
 	if untold {
-		held = m.holdAndTold(w)
+		h.held = m.holdAndTold(w)
 	}
-	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: held, Met: held >= w.k})
+	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
 	return true
 }
 

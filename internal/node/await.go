@@ -63,7 +63,7 @@ func wait(ctx context.Context, begin func(done func(peers int)) (pending bool, p
 	}
 }
 
-// toldTimeout bounds a wait for what peers have made: a little longer than they take to say so unasked.
+// toldTimeout bounds a wait for what peers have made, where that for acknowledgements is not longer: a little more than they take to say so unasked.
 const toldTimeout = 1500 * time.Millisecond
 
 // AwaitTold calls done as Await for all peers does, and not before this node also holds whatever they had made up to a stamp of Table.Present: an acknowledgement
@@ -72,7 +72,7 @@ func (n *Node) AwaitTold(seq uint64, stamp hlc.Stamp, done func(peers int)) (pen
 	if n.cfg.Ack == 0 || n.peers.Load() == 0 {
 		return false, 0
 	}
-	return n.await(engine.Await{Seq: seq, K: math.MaxInt, Timeout: toldTimeout, Told: stamp}, done)
+	return n.await(engine.Await{Seq: seq, K: math.MaxInt, Timeout: max(toldTimeout, n.cfg.AckTimeout), Told: stamp}, done)
 }
 
 // await hands it to the machine, unless too many wait.

@@ -346,7 +346,7 @@ func (w *web) garbage() (live int) {
 	w.fence(a, "after one datagram")
 	for i := range servers {
 		if w.on[i].Running() {
-			live += w.see("after one datagram", []int{i}, anything)
+			live++
 		}
 	}
 	return live
