@@ -175,6 +175,8 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	switch {
 	case m.ViaOthers:
 		add("deaf", "Nothing of %s arrives here, although others hear it: check the firewalls and cables between it and this node.", name)
+	case r.Mode == "unicast" && m.State == wire.Synced && !m.Copied && r.known(m) > heardAfter:
+		add("no-copies", "%s sends no copies of its changes to this node, which hears no multicast, so they come late: give both --mode auto.", name)
 	case r.Mode == "unicast":
 	case m.Copied && r.apart(m): // aboutReach says so
 	case m.State == wire.Synced && !m.Multicast && m.Copied && r.known(m) > heardAfter:
@@ -215,6 +217,8 @@ func (r *Reading) aboutReach(m *engine.Member, name string) (key, text string) {
 	switch {
 	case r.Mode == "unicast":
 	case m.Unheard: // aboutHearing says so
+	case r.Mode == "multicast" && m.State == wire.Synced && !m.HearsUs && r.known(m) > heardAfter:
+		return "one-way", name + " does not hear this node's multicast, and --mode multicast sends it no copies, so this node's changes come late there: check the firewall there and IGMP snooping on the switch between, or give all nodes --mode auto."
 	case m.Copied && r.apart(m):
 		return "apart", "No multicast has passed between this node and " + name + " yet, in either direction: copies go by unicast both ways. That is right where it runs with --mode unicast, or behind a router; else compare --group and --port."
 	case m.Unreached:

@@ -139,6 +139,8 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"copied web-2", func(r *Reading) { m := &r.Members[1]; m.Multicast, m.Copied = false, true }, "does not hear web-2's multicast, and gets unicast copies"},
 		{"lookup the peer name n has no address yet", func(r *Reading) { r.Lookups = []string{"the peer name n has no address yet"} }, "The peer name n has no address yet."},
 		{"one-way web-2", func(r *Reading) { r.Members[1].HearsUs = false }, "web-2 does not hear this node's multicast"},
+		{"one-way web-2", func(r *Reading) { r.Mode, r.Members[1].HearsUs = "multicast", false }, "--mode multicast sends it no copies"},
+		{"no-copies web-2", func(r *Reading) { r.Mode, r.Members[2].Copied = "unicast", true }, "web-2 sends no copies of its changes to this node"},
 		{"loss web-2", func(r *Reading) { r.Members[1].Loss = 0.3 }, "30 % of web-2's datagrams"},
 		{"slow web-2", func(r *Reading) { r.Members[1].Aside = true }, "web-2 receives far worse than the others"},
 		{"late", func(r *Reading) { r.Members[0].Late, r.Members[0].Stretch = 700*time.Millisecond, 1 }, "This node ran late by up to 700 ms within the last seconds: it, or its host"},

@@ -218,8 +218,11 @@ func (m *Machine) takeHeard(p *peer, list []wire.Heard) {
 	for _, h := range list {
 		switch {
 		case h.Origin == m.self:
-			p.lossOfOurs, p.lossAt = float64(h.LossPct)/200, m.now
 			m.takeHearing(p, h.Multicast)
+			p.lossOfOurs, p.lossAt = float64(h.LossPct)/200, m.now
+			if m.unreached(p) { // it has not lost what it cannot get
+				p.lossOfOurs = 0
+			}
 			p.lane.out = h.Shut
 		case m.members.byRef[h.Origin] == nil:
 			m.askWho(p)

@@ -47,6 +47,12 @@ func (m *Machine) copied(p *peer) bool {
 	return p.live() && (m.cfg.Mode == ModeUnicast || p.road.copies && m.cfg.Mode == ModeAuto)
 }
 
+// unreached reports whether p says that it does not hear the group, and gets no copies either, since this node sends by multicast
+// alone. It gets heartbeats by unicast, asks for what it lacks, and is answered by unicast. (Else what this node writes stays here alone.)
+func (m *Machine) unreached(p *peer) bool {
+	return m.cfg.Mode == ModeMulticast && p.live() && !p.road.unheard.IsZero()
+}
+
 // takeRoads decides who gets copies of what leaves by this Poll.
 func (m *Machine) takeRoads() {
 	m.reach.to = m.reach.to[:0]
@@ -79,7 +85,7 @@ func (m *Machine) meetRoad(p *peer) {
 // takeHearing takes in whether p hears our multicast.
 func (m *Machine) takeHearing(p *peer, yes bool) {
 	p.hearsUs = yes
-	if m.cfg.Mode != ModeAuto {
+	if m.cfg.Mode == ModeUnicast {
 		return
 	}
 	r := &p.road
@@ -91,6 +97,9 @@ func (m *Machine) takeHearing(p *peer, yes bool) {
 	if r.unheard.IsZero() {
 		r.unheard, r.answer, m.reach.next = m.now, true, m.now
 		m.beBrisk(briskBeats)
+	}
+	if m.cfg.Mode == ModeMulticast {
+		return
 	}
 	r.copies = true
 	if !r.told && m.now.Sub(r.unheard) >= deafSure {
@@ -146,7 +155,7 @@ func (m *Machine) pollReach() {
 	}
 	var next deadline
 	for _, p := range m.members.list {
-		if m.cfg.Mode == ModeAuto && p.live() {
+		if m.cfg.Mode != ModeUnicast && p.live() {
 			next.add(m.listenFor(p))
 		}
 	}
@@ -167,6 +176,9 @@ func (m *Machine) listenFor(p *peer) time.Time {
 		return known
 	case m.due(r.complainAt) || r.complainAt.IsZero():
 		r.complainAt = m.now.Add(complainInterval)
+		if m.now.Sub(p.onRoad) > silentAfter {
+			p.multicasts = lossMeter{} // it is not lost by the way, there is no way
+		}
 		m.beatTo(p)
 	}
 	return r.complainAt
@@ -211,7 +223,7 @@ func (m *Machine) fanOut() {
 }
 
 // beatByRoads sends a heartbeat to the group: one by multicast and, since hearing it must tell of that road alone, another
-// as copies. Both count as one.
+// as copies, or to whom gets none of anything else. All count as one.
 func (m *Machine) beatByRoads(h *wire.Heartbeat) (vectors, heard int) {
 	m.beat.sent++
 	h.Sent = m.beat.sent
@@ -220,6 +232,11 @@ func (m *Machine) beatByRoads(h *wire.Heartbeat) (vectors, heard int) {
 	}
 	if len(m.reach.to) > 0 {
 		vectors, heard = m.sealBeat(copiesOnly, h)
+	}
+	for _, p := range m.members.list {
+		if m.unreached(p) {
+			m.sealBeat(p.dest(), h)
+		}
 	}
 	return vectors, heard
 }

@@ -111,15 +111,16 @@ func (m *Machine) pollRepairs() {
 	m.repair.at, m.repair.next = time.Time{}, m.now.Add(repairDelay)
 	var many []record.Dot
 	for _, w := range wants {
-		if len(w.by) >= repairGroup {
+		if m.enough(w.by) {
 			many = append(many, w.dot)
 		}
 	}
 	m.sendRepair(many, group)
 	for _, p := range m.members.list {
+		alone := m.unreached(p)
 		var own []record.Dot
 		for _, w := range wants {
-			if len(w.by) < repairGroup && slices.Contains(w.by, p) {
+			if slices.Contains(w.by, p) && (alone || !m.enough(w.by)) {
 				own = append(own, w.dot)
 			}
 		}
@@ -127,6 +128,17 @@ func (m *Machine) pollRepairs() {
 	}
 	clear(wants)
 	m.repair.wants = wants[:0]
+}
+
+// enough reports whether so many of those who ask hear the group that it is answered in their place.
+func (m *Machine) enough(by []*peer) bool {
+	hear := 0
+	for _, p := range by {
+		if !m.unreached(p) {
+			hear++
+		}
+	}
+	return hear >= repairGroup
 }
 
 // sendRepair sends the present state of the keys that the dots changed, each key once, up to repairMaxBytes. Who alone lacks much
