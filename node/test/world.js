@@ -63,7 +63,7 @@ class Host {
     this.runtime = path.join(this.dir, 'r')
     fs.mkdirSync(this.runtime, { mode: 0o700 })
     this.stores = []
-    this.env = { ...cleanEnv(), XDG_RUNTIME_DIR: this.runtime, XDG_CONFIG_HOME: path.join(cluster.dir, 'c'), SESSIONCAST_ACK_TIMEOUT: '5s' }
+    this.env = { ...cleanEnv(), SESSIONCAST_RUNTIME_DIR: this.runtime, XDG_CONFIG_HOME: path.join(cluster.dir, 'c'), SESSIONCAST_ACK_TIMEOUT: '5s' }
     cluster.t.after(() => this.end())
   }
 

@@ -69,7 +69,7 @@ func (w *web) start(i int) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+w.dirs[i], "SESSIONCAST_ACK_TIMEOUT=5s")
+	cmd.Env = append(cmd.Env, "SESSIONCAST_RUNTIME_DIR="+w.dirs[i], "SESSIONCAST_ACK_TIMEOUT=5s")
 	w.on[i] = rig.StartScript(w.T, rig.In(w.net, i), fmt.Sprint(w.kind.name, " on server ", i), cmd)
 }
 
