@@ -193,7 +193,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	}
 	switch off := m.Offset.Abs(); {
 	case off > offsetMax:
-		add("clock", "%s's clock is %s %s this node's, more than the limit of %s: the node ahead refuses writes. Run an NTP client on both.",
+		add("clock", "%s's clock is %s %s this node's, more than the limit of %s: who is ahead of most others refuses writes. Run an NTP client on both.",
 			name, Ago(off), direction(m.Offset), Ago(offsetMax))
 	case off > offsetWarn:
 		add("clock", "%s's clock is %s %s this node's: sessions end that much late. Run an NTP client on both.", name, Ago(off), direction(m.Offset))

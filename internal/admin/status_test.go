@@ -149,7 +149,7 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		{"deaf web-2", func(r *Reading) { r.Members[1].ViaOthers, r.Members[1].Multicast = true, false }, "Nothing of web-2 arrives here"},
 		{"no-multicast web-2", func(r *Reading) { r.Members[1].Loss, r.Members[1].Multicast = 0.9, false }, "only unicast"},
 		{"clock web-2", func(r *Reading) { r.Members[1].Offset = -700 * time.Millisecond }, "700 ms behind this node's"},
-		{"clock web-2", func(r *Reading) { r.Members[1].Offset = 8 * time.Second }, "more than the limit"},
+		{"clock web-2", func(r *Reading) { r.Members[1].Offset = 8 * time.Second }, "more than the limit of 5 s: who is ahead of most others refuses writes"},
 		{"own clock", func(r *Reading) { r.Clock = table.ErrClockStamps }, "Writes are refused here: this node's clock was too far ahead"},
 		{"alone", func(r *Reading) { r.Members = r.Members[:1] }, "No other node is heard"},
 		{"alone", func(r *Reading) { r.Members, r.Counts.Link.KernelDrops = r.Members[:1], 9 }, "No other node is heard"},
