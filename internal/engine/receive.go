@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/sessioncast/sessioncast/internal/hlc"
 	"github.com/sessioncast/sessioncast/internal/table"
 	"github.com/sessioncast/sessioncast/internal/wire"
@@ -115,6 +117,8 @@ func (m *Machine) observe(p *peer, t wire.Time) {
 	}
 	if !p.aheadTold {
 		p.aheadTold = true
-		m.event(Event{Kind: EventClockAhead, Member: m.describe(p), Addr: p.addr})
+		d := m.describe(p)
+		d.Offset = time.Duration(t.Millis()-m.wall()) * time.Millisecond // what was measured may be from before a step
+		m.event(Event{Kind: EventClockAhead, Member: d, Addr: p.addr})
 	}
 }
