@@ -48,7 +48,7 @@ const (
 )
 
 var scenarios = []scenario{
-	{"50 sessions of 1 KiB on A and B, then C starts", "sessions on C, of 50", (*web).joinsFew, exactly(fewJoined), fewJoined},
+	{"50 sessions of 1 KiB on A and B, then C starts", "sessions on C, of 50", (*web).joinsFew, span{fewJoined / 2, fewJoined}, fewJoined}, // a busy one may have lost some before
 	{"C is killed and started again, with 40 more", "sessions on C, of 40", (*web).restarts, exactly(0), restarted},
 	{"a session is created on A", "servers that have it, of B and C", (*web).created, exactly(2), 2},
 	{"a request on A changes it", "servers that see the change, of B and C", (*web).changed, exactly(0), 2},
