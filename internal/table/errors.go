@@ -20,7 +20,7 @@ var (
 const (
 	ErrClockAhead   = clockError("this node's clock is too far ahead of its peers': set it right, then writes are taken again")
 	ErrClockStepped = clockError("this node's clock was set forward a moment ago: writes are taken again when its peers' clocks agree with it, or it is set back")
-	ErrClockStamps  = clockError("this node's clock was too far ahead of its peers' until it was set back, and what it wrote now would still win every conflict: restart this node")
+	ErrClockStamps  = clockError("this node's clock was too far ahead of its peers' until it was set back, and what it wrote now would still win every conflict: restart this node if that lasts longer than a minute")
 )
 
 type clockError string
