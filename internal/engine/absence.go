@@ -30,6 +30,12 @@ func (e *elder) Over(b *record.Birth) bool {
 // Gone is of transfers only: what a frame lacks says nothing.
 func (e *elder) Gone(*record.Birth) bool { return false }
 
+// Late goes by the sender's clock as it was heard, so that a clock that is far off, this node's or the sender's, makes nothing late.
+func (e *elder) Late() bool {
+	ahead, _ := e.p.offset.read(e.m.now)
+	return e.m.wall()+ahead.Milliseconds()-e.t.Millis() >= e.m.table.Keep().Milliseconds()
+}
+
 // claims reports whether a transfer under way will cover b's creating dot.
 func (m *Machine) claims(b *record.Birth) bool {
 	f := m.join.fetch
@@ -198,6 +204,9 @@ func (a *Absence) Over(b *record.Birth) bool {
 	set := a.held[b.ID.By]
 	return a.stray && set != nil && set.Contains(b.Seq)
 }
+
+// Late is of frames only: a transfer tells all that the donor holds.
+func (a *Absence) Late() bool { return false }
 
 // Gone reports whether b, which the donor lacks, ended there.
 func (a *Absence) Gone(b *record.Birth) bool {

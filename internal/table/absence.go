@@ -18,6 +18,8 @@ type Past interface {
 	Over(b *record.Birth) bool
 	// Gone reports whether a birth that is here, and that the sender lacks, ended there. It is asked once, and what it says is done.
 	Gone(b *record.Birth) bool
+	// Late reports whether what the sender says was under way for as long as a tombstone is kept.
+	Late() bool
 }
 
 // keep is how long a tombstone is kept, but for skew and pad; 0 stands for 24 h.
@@ -82,13 +84,16 @@ func (o *op) withoutGone(in *record.State, past Past) {
 	}
 }
 
-// cameLate reports, after a merge of in, whether an old birth of it was not kept though nothing known has killed it: it came past its end. Who then held its
-// creating dot and lacked it would tell others that the session ended, and a later change may have kept it alive.
-func (o *op) cameLate(in *record.State) bool {
+// cameLate reports, after a merge of in, which was long under way, whether a birth of it was not kept though nothing known has killed it: it came past its end.
+// Who then held its creating dot and lacked it would tell others that the session ended, and a later change may have kept it alive.
+func (o *op) cameLate(in *record.State, past Past) bool {
+	if past == nil {
+		return false
+	}
 	for i := range in.Births {
 		b := &in.Births[i]
-		if o.t.old(b, o.at) && o.lacks(b) && !record.Kills(in.Tomb, o.floor, b) && !o.kills(b) {
-			return true
+		if o.lacks(b) && !record.Kills(in.Tomb, o.floor, b) && !o.kills(b) {
+			return past.Late()
 		}
 	}
 	return false

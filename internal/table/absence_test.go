@@ -12,12 +12,21 @@ type pastOf bool
 
 func (p pastOf) Over(*record.Birth) bool { return bool(p) }
 func (p pastOf) Gone(*record.Birth) bool { return false }
+func (p pastOf) Late() bool              { return false }
 
 // goneAt is a Past of a sender at which all that it lacks has ended.
 type goneAt struct{}
 
 func (goneAt) Over(*record.Birth) bool { return false }
 func (goneAt) Gone(*record.Birth) bool { return true }
+func (goneAt) Late() bool              { return false }
+
+// late is a Past of what was long under way.
+type late struct{}
+
+func (late) Over(*record.Birth) bool { return false }
+func (late) Gone(*record.Birth) bool { return false }
+func (late) Late() bool              { return true }
 
 func keepHour(cfg *Config) { cfg.Keep = time.Hour }
 
@@ -63,13 +72,14 @@ func TestAnOldBirthThatIsOverIsNotTaken(t *testing.T) {
 
 // A frame may be under way for longer than a tombstone is kept. What it brings and is past by then is not known here: a later change may have
 // kept it alive, and who covered its creating dot would end it everywhere.
-func TestWhatComesOldAndPastIsNotKnownHere(t *testing.T) {
+func TestWhatComesLateAndPastIsNotKnownHere(t *testing.T) {
 	a, b := newNode(t, 1, keepHour), newNode(t, 2, keepHour)
 	a.put("s", "one", explicit, a.dueIn(2*second))
+	a.put("live", "one", explicit, a.dueIn(2*hour))
 	s := a.stateOf("s").Clone()
 	b.now = t0 + hour
 	b.sweep()
-	if got := b.MergeFrom(b.now, key("s"), &s, pastOf(false)); got != Over {
+	if got := b.MergeFrom(b.now, key("s"), &s, late{}); got != Over {
 		t.Errorf("old and past: %v", got)
 	}
 	b.want("s", "-")
@@ -78,16 +88,16 @@ func TestWhatComesOldAndPastIsNotKnownHere(t *testing.T) {
 	}
 	killed := s.Clone()
 	killed.Tomb = record.Tombstone{At: killed.Births[0].ID.At, Until: t0 + 1}
-	if got := b.MergeFrom(b.now, key("s"), &killed, pastOf(false)); got != Applied {
+	if got := b.MergeFrom(b.now, key("s"), &killed, late{}); got != Applied {
 		t.Errorf("with the tombstone that killed it: %v", got)
 	}
-	c := newNode(t, 3, keepHour)
-	c.now = t0 + hour/2
-	c.sweep()
-	if got := c.MergeFrom(c.now, key("s"), &s, pastOf(false)); got != Applied {
-		t.Errorf("past, and not old: %v", got)
+	if got := b.MergeFrom(b.now, key("s"), &s, pastOf(false)); got != Applied {
+		t.Errorf("past, and not late: %v", got)
 	}
-	c.want("s", "-")
+	if got := b.MergeFrom(b.now, key("live"), a.stateOf("live"), late{}); got != Applied {
+		t.Errorf("late, and not past: %v", got)
+	}
+	b.want("live", "one")
 }
 
 func TestDropAbsentEndsOldBirthsBetweenTwoCursors(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 	Applied    Outcome = iota // everything in it is known here now
 	Incomplete                // a touch met no birth: the key's whole state is needed
 	NoRoom                    // above the memory limit: only its tombstone was taken; pull it later
-	Over                      // an old birth in it, which ended here or came past its end, was not taken: that proves no end elsewhere
+	Over                      // a birth in it ended here long ago, or came late and past its end, and was not taken: elsewhere it may live
 )
 
 // Merge joins what another node knows of a key. The name, and the bytes and owners in in, may lie over a buffer that
@@ -43,7 +43,7 @@ func (t *Table) MergeFrom(now int64, k record.Key, in *record.State, past Past) 
 	o.withoutGone(in, past)
 	in, over := o.withoutPast(in, past)
 	outcome := o.merge(in)
-	over = over || past != nil && o.cameLate(in)
+	over = over || o.cameLate(in, past)
 	o.end()
 	if over && outcome == Applied {
 		return Over

@@ -41,6 +41,9 @@ func (j *judge) past() table.Past {
 // Over is as the Absence says.
 func (j *judge) Over(b *record.Birth) bool { return j.absence.Over(b) }
 
+// Late is as the Absence says.
+func (j *judge) Late() bool { return j.absence.Late() }
+
 // Gone counts what goes as the donor's record of its key is merged.
 func (j *judge) Gone(b *record.Birth) bool {
 	gone := j.absence.Gone(b)
