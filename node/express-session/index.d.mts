@@ -1,6 +1,8 @@
 import sessioncast from './index.js'
 
 export default sessioncast
+export type Counts = sessioncast.Counts
+export type Logger = sessioncast.Logger
 export type Options = sessioncast.Options
 export type SessionEvent = sessioncast.SessionEvent
 export type SessioncastStore = sessioncast.SessioncastStore

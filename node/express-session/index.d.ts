@@ -67,6 +67,7 @@ declare namespace sessioncast {
     on (event: 'event' | SessionEvent['type'], listener: (event: SessionEvent) => void): this
     on (event: 'missed', listener: () => void): this
     once (event: 'event' | SessionEvent['type'], listener: (event: SessionEvent) => void): this
+    once (event: 'missed', listener: () => void): this
     close (): void
   }
 

@@ -184,3 +184,14 @@ test('the lines of the README are an app that shares its sessions with a second 
     assert.equal((await run.ended).signal, 'SIGTERM')
   }
 })
+
+test('the types of CommonJS are there for ES modules, and once knows the events that on does', () => {
+  const [commonjs, esm] = ['index.d.ts', 'index.d.mts'].map((file) => fs.readFileSync(path.join(app, 'node_modules/@sessioncast/express-session', file), 'utf8'))
+  const names = [...commonjs.matchAll(/^ {2}(?:interface|class) (\w+)/gm)].map(([, name]) => name)
+  assert.ok(names.includes('Options') && names.includes('SessioncastError'), names.join())
+  for (const name of names) assert.match(esm, new RegExp(`^export (type|import) ${name} = sessioncast\\.${name}$`, 'm'))
+  const [watch] = /interface Watch [^}]*\}/.exec(commonjs)
+  const events = (method) => [...watch.matchAll(new RegExp(`^ {4}${method} \\(event: (.*), listener`, 'gm'))].map(([, event]) => event)
+  assert.ok(events('on').length > 1)
+  assert.deepEqual(events('once'), events('on'))
+})
