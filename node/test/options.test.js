@@ -51,7 +51,7 @@ test('wrong options are errors that name the option', () => {
     ['cluster', { cluster: 'a b' }], ['peers', { peers: [] }], ['peers', { peers: ['a b'] }], ['peers', { peers: ['--key-file'] }], ['mode', { mode: 'broadcast' }],
     ['mode', { mode: 'unicast' }], ['peers', { mode: 'multicast', peers: ['a'] }], ['ack', { ack: 32 }], ['ack', { ack: 'some' }],
     ['socket', { socket: 'here' }], ['socket', { socket: '/' + 'x'.repeat(200) }], ['keyFile', { socket: '/run/s', keyFile: 'key' }],
-    ['keyFile', { keyFile: 7 }], ['user', { user: 'a..b' }], ['linger', { linger: 0 }], ['prefix', { prefix: 7 }]
+    ['keyFile', { keyFile: 7 }], ['user', { user: 'a..b' }], ['linger', { linger: 0 }], ['prefix', { prefix: 7 }], ['(all)', []], ['(all)', 'v4']
   ]
   for (const [name, options] of wrong) {
     assert.throws(() => new Store(options), (error) => error.code === 'SESSIONCAST_OPTION' && error.message.includes('option ' + name + ':'), JSON.stringify(options))

@@ -125,7 +125,7 @@ const readers = {
 /** readOptions checks what an app gave and fills in the rest. A mistake is an error that names the option. */
 function readOptions (given) {
   if (given === undefined || given === null) given = {}
-  if (typeof given !== 'object') throw wrong('(all)', shown(given) + ' is no object')
+  if (typeof given !== 'object' || Array.isArray(given)) throw wrong('(all)', (Array.isArray(given) ? 'a list' : shown(given)) + ' is no object')
   const o = {}
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(readers, key)) throw wrong(key, 'there is none of this name' + didYouMean(key))
