@@ -128,7 +128,7 @@ var mutants = []mutant{
 	{"copies never end", "engine/reach.go",
 		"m.now.Sub(r.hears) >= copiesLinger", "m.now.Sub(r.hears) >= time.Hour"},
 	{"who does not hear does not say so", "engine/reach.go",
-		"\t\tr.complainAt = m.now.Add(complainInterval)\n\t\tm.beatTo(p)\n", "\t\tr.complainAt = m.now.Add(complainInterval)\n"},
+		"\t\t}\n\t\tm.beatTo(p)\n\t}\n\treturn r.complainAt", "\t\t}\n\t}\n\treturn r.complainAt"},
 	{"a doubt alone kills", "engine/watch.go",
 		"if d.probes >= doubtProbes && m", "if d.probes >= 0 && m"},
 	{"a refuted doubt kills", "engine/watch.go",
