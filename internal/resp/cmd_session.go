@@ -28,7 +28,7 @@ func sessionCommands() []*command {
 		return &command{name: "session|" + name, arity: arity, flags: f, first: 2, last: 2, step: 1, group: g, since: "7.2.0", run: run, summary: summary}
 	}
 	return []*command{
-		key("get", 3, reading|witness, sessionGetCommand, "Get a session: its JSON text, milliseconds to live (-1: no end), owner and version"),
+		key("get", 3, reading|witness, sessionGetCommand, "Get a session: its JSON text, milliseconds to live (-1: no end), owner, version, and milliseconds that it is shown for in any case"),
 		key("set", -5, writing|blind, sessionSetCommand, "Create a session, or write all of it: key milliseconds json [OWNER label]; answers its version"),
 		key("patch", -7, writing, sessionPatchCommand, "Write fields of a session that lives: key milliseconds since n field json … m field … [OWNER label]; answers its version, and the fields that others had changed since"),
 		key("touch", 4, shortening, sessionTouchCommand, "Set a session's milliseconds to live (0: no end); 0 if there is none"),
@@ -40,15 +40,16 @@ func sessionCommands() []*command {
 
 func sessionGetCommand(c *client, argv [][]byte) {
 	if !c.look(argv[2], func(v table.View) {
-		ttl := int64(-1)
+		ttl, promise := int64(-1), int64(-1)
 		if v.Due != 0 {
-			ttl = max(v.Due-c.s.nowMS, 0)
+			ttl, promise = max(v.Due-c.s.nowMS, 0), max(v.Promise-c.s.nowMS, 0)
 		}
-		c.array(4)
+		c.array(5)
 		c.bulk(v.Value)
 		c.int(ttl)
 		c.bulkString(v.Owner)
 		c.bulkString(token(v.Version))
+		c.int(promise)
 	}) {
 		c.null()
 	}

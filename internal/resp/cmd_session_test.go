@@ -32,11 +32,15 @@ func TestASessionIsWrittenWholeAndFieldByField(t *testing.T) {
 		k := dial(t, s.Addrs()[0])
 		at := parts(k.do("SESSION", "SET", "sess:1", "60000", `{"cookie":{},"views":1}`, "OWNER", "ann"))[0]
 		got := parts(k.do("SESSION", "GET", "sess:1"))
-		if len(got) != 4 || got[0] != `{"cookie":{},"views":1}` || got[2] != "ann" || got[3] != at {
+		if len(got) != 5 || got[0] != `{"cookie":{},"views":1}` || got[2] != "ann" || got[3] != at {
 			t.Fatalf("%q, written at %s", got, at)
 		}
-		if ms := got[1]; len(ms) != 5 || ms > "60000" {
-			t.Errorf("lives for %s ms", ms)
+		if ms := got[1]; len(ms) != 5 || ms > "60000" || got[4] != ms {
+			t.Errorf("lives for %s ms, is shown for %s", ms, got[4])
+		}
+		k.want(":1\r\n", "SESSION", "TOUCH", "sess:1", "70000")
+		if touched := parts(k.do("SESSION", "GET", "sess:1")); touched[1] > "70000" || touched[4] <= "72000" || touched[4] > "74375" || len(touched[4]) != 5 {
+			t.Errorf("after a touch it lives for %s ms, and is shown for %s", touched[1], touched[4])
 		}
 		next := parts(k.do("SESSION", "PATCH", "sess:1", "0", at, "2", "views", "2", "cart", `["x"]`, "1", "nothing"))
 		if len(next) != 1 || next[0] <= at {

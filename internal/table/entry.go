@@ -106,6 +106,7 @@ type View struct {
 	Whole   record.Version // zero but of a patched value
 	Owner   string
 	Due     int64 // when it ends, Unix milliseconds, touches known only here included; 0: never
+	Promise int64 // until when every node shows it at least, so that touches within it need not be told; 0: never ends
 	Version record.Version
 	Birth   record.Version // identity of the birth that the next update writes to
 }
@@ -134,7 +135,7 @@ func (t *Table) viewInto(v *View, e *entry, floor hlc.Stamp, now, at int64) bool
 		current = e.state.Current(floor, at, skew)
 	}
 	v.Value, v.Type, v.Whole, v.Owner = value.Value.Bytes, value.Value.Type, value.Value.Whole, value.Value.Owner
-	v.Version, v.Birth = value.Value.Version, current.ID
+	v.Version, v.Birth, v.Promise = value.Value.Version, current.ID, d.Deadline.Promise
 	if v.Due = d.Deadline.Due; v.Due != 0 && e.touch != nil {
 		v.Due = max(v.Due, e.touch.due)
 	}
@@ -212,7 +213,7 @@ func (t *Table) read(v *View, p *packed, floor hlc.Stamp, now, at int64) bool {
 	}
 	place := p.ownerAt()
 	v.Owner, v.Value = p.text(place, l.owner), p.bytes(place+l.owner, int(p.value))
-	v.Type, v.Whole, v.Version, v.Birth, v.Due = l.typ, l.whole, value, id, d.Due
+	v.Type, v.Whole, v.Version, v.Birth, v.Due, v.Promise = l.typ, l.whole, value, id, d.Due, d.Promise
 	if v.Due != 0 && p.mode&modeTouched != 0 {
 		_, due, _ := p.rawTouch()
 		v.Due = max(v.Due, due)

@@ -7,7 +7,7 @@ const { test } = require('node:test')
 const { lib, session } = require('./package.js')
 const { tempDir } = require('./world.js')
 const { Parser, Push, ReplyError, encode, limits } = lib('resp.js')
-const { Base, fieldsOf, jsonOf } = lib('session-base.js')
+const { Base, changesOf, fieldsOf, jsonOf } = lib('session-base.js')
 const { lifetime, renew, sameButExpiry, day, longest } = lib('lifetime.js')
 const { lock, unlock } = lib('lock.js')
 const { fits, place } = lib('discover.js')
@@ -69,6 +69,40 @@ test('what is written of a session is what the request changed', () => {
   assert.deepEqual(base.diff(now), change, 'a write that failed is told again')
   base.succeeded(change)
   assert.deepEqual(base.diff(now), { set: [], removed: [] })
+})
+
+test('the quick look at what changed finds what the slow one does, or leaves it to that', () => {
+  const texts = ['', 'a', '"', '\\', '\\"', 'a,b', '}', ']', '{"x":1}', 'é\u2028', '\\\\', '\n']
+  const keys = ['a', 'b', 'c', '"', '\\', 'é', '1', 'x,y']
+  let seed = 1
+  const draw = (n) => {
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    return Math.floor(seed / 2147483648 * n)
+  }
+  const value = (depth) => [
+    () => draw(3), () => draw(200), () => texts[draw(texts.length)], () => null, () => draw(2) === 0,
+    () => Array.from({ length: draw(3) }, () => value(depth + 1)),
+    () => Object.fromEntries(Array.from({ length: draw(3) }, () => [texts[draw(texts.length)], value(depth + 1)]))
+  ][draw(depth > 2 ? 5 : 7)]()
+  let quick = 0
+  for (let i = 0; i < 20_000; i++) {
+    const json = JSON.stringify(Object.fromEntries(Array.from({ length: draw(6) }, () => [keys[draw(keys.length)], value(0)])))
+    const session = JSON.parse(json)
+    for (let n = draw(3); n > 0; n--) {
+      const key = keys[draw(keys.length)]
+      if (draw(4) === 0) delete session[key]
+      else session[key] = value(0)
+    }
+    const before = fieldsOf(JSON.parse(json))
+    const now = fieldsOf(session)
+    const found = changesOf(json, now)
+    if (found === null) continue
+    quick++
+    assert.deepEqual(found, [...now].filter(([key, text]) => before.get(key) !== text), json)
+    assert.ok([...before.keys()].every((key) => now.has(key)), json)
+  }
+  assert.ok(quick > 10_000, quick + ' were looked at')
+  for (const odd of ['{"a":1', '{ "a":1}', '[1]', '{"a":1}x', '{"a":1,"a":2}', '{"a":12}x', '']) assert.equal(changesOf(odd, fieldsOf({ a: 1 })), null, odd)
 })
 
 test('a key that the app could not see is not taken for removed', () => {

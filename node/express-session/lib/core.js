@@ -84,7 +84,7 @@ class Core {
    * with another id: of an error express-session makes a 500 for as long as the browser has its cookie. One without a cookie is
    * handed out as it is: that is an error of who wrote it, and express-session tells the app so.
    */
-  decode (sid, [json, pttl, , version]) {
+  decode (sid, [json, pttl, , version, promise]) {
     let session = null
     try { session = JSON.parse(json) } catch {}
     if (typeof session !== 'object' || session === null || Array.isArray(session)) {
@@ -93,7 +93,7 @@ class Core {
       return undefined
     }
     renew(session.cookie, pttl, this.options)
-    attach(session, new Base(sid, version, json))
+    attach(session, new Base(sid, version, json, promise > 0 ? performance.now() + promise : 0))
     return session
   }
 
@@ -143,7 +143,7 @@ class Core {
     const change = base.diff(fields)
     if (this.onlyMoves(base, change, fields)) {
       base.wrote(fields)
-      return this.move('set', sid, ms, done)
+      return this.move('set', sid, ms, base, done)
     }
     const parts = partsOf(change)
     if (parts.length > limits.patches) {
@@ -217,15 +217,20 @@ class Core {
   touch (sid, session, done) {
     const ms = lifetime(session, this.options)
     if (ms <= 0) return this.destroy(sid, done)
-    this.move('touch', sid, ms, done)
+    this.move('touch', sid, ms, baseOf(session, sid), done)
   }
 
-  move (operation, sid, ms, done) {
+  /**
+   * move tells the session's new end. Nobody waits for the answer where the session was seen to be shown for that long in any case: if the
+   * engine were to die at this moment, the others would show it as long.
+   */
+  move (operation, sid, ms, base, done) {
+    const waits = !base || performance.now() + ms > base.shownUntil
     this.call(['SESSION', 'TOUCH', this.key(sid), ms], (error, moved) => {
-      if (error) return done(error)
-      if (!moved) this.refused(operation, sid)
-      done(null)
+      if (!error && !moved) this.refused(operation, sid)
+      if (waits) done(error)
     }, { lifetime: 3 })
+    if (!waits) setImmediate(done, null)
   }
 
   destroy (sid, done) {

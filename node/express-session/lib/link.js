@@ -43,7 +43,7 @@ class Link extends EventEmitter {
     }
     if (this.waiting === 0) this.socket.ref()
     this.pending.push({ done })
-    if (this.out === '') process.nextTick(() => this.flush())
+    if (this.out === '') setImmediate(() => this.flush()) // with what the other requests that came at once send
     this.out += encode(args)
     if (!this.timer) this.watch()
   }

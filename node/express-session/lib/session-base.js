@@ -8,9 +8,10 @@ const BASE = Symbol('sessioncast.base')
 
 /** Base belongs to one object of one request. Its fields are the JSON texts of the session's top-level keys as the engine has them. */
 class Base {
-  constructor (sid, version, json) {
+  constructor (sid, version, json, shownUntil = 0) {
     this.sid = sid
     this.version = version
+    this.shownUntil = shownUntil // by performance.now(), if nobody writes: until then every server shows the session, touched or not
     this.json = json // until the fields are needed
     this.known = null
     this.hidden = null // keys that the object never had, so that their absence says nothing
@@ -33,6 +34,8 @@ class Base {
 
   /** diff is what must be written for the engine to have these fields: [key, text] pairs, and keys to be removed. */
   diff (fields) {
+    const quick = this.known === null && this.hidden === null && this.unsure.size === 0 ? changesOf(this.json, fields) : null
+    if (quick) return { set: quick, removed: [] }
     const set = []
     const removed = []
     for (const [key, text] of fields) {
@@ -49,6 +52,7 @@ class Base {
     if (this.hidden) for (const key of this.hidden) if (this.fields.has(key)) fields.set(key, this.fields.get(key))
     this.known = fields
     this.json = null
+    this.shownUntil = 0 // a write promises no more than it asks for
   }
 
   /** failed notes that a write did not succeed, so that the next one tells it again. */
@@ -60,6 +64,61 @@ class Base {
   succeeded ({ set, removed }) {
     for (const [key] of set) this.unsure.delete(key)
     for (const key of removed) this.unsure.delete(key)
+  }
+}
+
+/**
+ * changesOf compares fields with the JSON text that they were read from, without reading it again: [key, text] pairs that are new or
+ * others. It is null where the text is not what an engine makes of the same keys in the same order: then the slow way tells.
+ */
+function changesOf (json, fields) {
+  if (json[0] !== '{') return null
+  const set = []
+  let at = 1
+  for (const [key, text] of fields) {
+    if (json[at] === '}') {
+      set.push([key, text])
+      continue
+    }
+    const name = JSON.stringify(key) + ':'
+    if (!json.startsWith(name, at)) return null
+    const from = at + name.length
+    let end = from + text.length
+    if (!json.startsWith(text, from) || !isEnd(json[end])) { // no JSON value begins with another one but a number, and that ends elsewhere
+      end = endOfValue(json, from)
+      if (!isEnd(json[end])) return null
+      set.push([key, text])
+    }
+    at = json[end] === ',' ? end + 1 : end
+  }
+  return json[at] === '}' && at === json.length - 1 ? set : null
+}
+
+const isEnd = (letter) => letter === ',' || letter === '}'
+
+/** endOfValue is the index behind the JSON value that begins at an index. */
+function endOfValue (json, at) {
+  let depth = 0
+  for (; at < json.length; at++) {
+    const letter = json[at]
+    if (letter === '"') at = endOfString(json, at)
+    else if (letter === '{' || letter === '[') depth++
+    else if (letter === ',' || letter === '}' || letter === ']') {
+      if (depth === 0) return at
+      if (letter !== ',') depth--
+    }
+  }
+  return at
+}
+
+/** endOfString is the index of the quote that ends a string: no odd number of backslashes stands before it. */
+function endOfString (json, at) {
+  for (;;) {
+    at = json.indexOf('"', at + 1)
+    if (at < 0) return json.length
+    let slashes = 0
+    while (json[at - 1 - slashes] === '\\') slashes++
+    if (slashes % 2 === 0) return at
   }
 }
 
@@ -99,4 +158,4 @@ function jsonOf (fields) {
   return '{' + parts.join(',') + '}'
 }
 
-module.exports = { Base, attach, baseOf, anyBaseOf, fieldsOf, jsonOf }
+module.exports = { Base, changesOf, attach, baseOf, anyBaseOf, fieldsOf, jsonOf }
