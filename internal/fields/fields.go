@@ -39,25 +39,37 @@ func Split(text []byte) ([]Member, error) {
 	if !json.Valid(text) {
 		return nil, ErrNoObject
 	}
-	s := scanner{skipSpace(text)}
-	if s.rest[0] != '{' {
+	return SplitValid(text)
+}
+
+// SplitValid is Split of what Split has taken apart before, here or on another node, and does not look at the members once more. Of anything
+// else it makes ErrNoObject, or members of which nothing is known.
+func SplitValid(text []byte) ([]Member, error) {
+	s := scanner{text}
+	if !s.skip('{') {
 		return nil, ErrNoObject
 	}
-	s.rest = s.rest[1:]
-	var members []Member
-	for {
-		s.rest = skipSpace(s.rest)
-		switch s.rest[0] {
-		case '}':
-			return members, nil
-		case ',':
-			s.rest = skipSpace(s.rest[1:])
+	members := make([]Member, 0, 8)
+	for !s.skip('}') {
+		if len(members) > 0 && !s.skip(',') {
+			return nil, ErrNoObject
 		}
-		quoted := s.value()
-		s.rest = skipSpace(s.rest)[1:] // the colon
 		s.rest = skipSpace(s.rest)
-		members = append(members, Member{Name: unquote(quoted), Value: s.value()})
+		quoted := s.value()
+		if len(quoted) < 2 || quoted[0] != '"' || !s.skip(':') {
+			return nil, ErrNoObject
+		}
+		s.rest = skipSpace(s.rest)
+		value := s.value()
+		if len(value) == 0 {
+			return nil, ErrNoObject
+		}
+		members = append(members, Member{Name: unquote(quoted), Value: value})
 	}
+	if len(skipSpace(s.rest)) > 0 {
+		return nil, ErrNoObject
+	}
+	return members, nil
 }
 
 // Find is the value that counts for a name.
@@ -70,9 +82,10 @@ func Find(members []Member, name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Render appends the JSON object of a whole and the fields that were written over it. A whole that is no object is shown as it is.
+// Render appends the JSON object of a whole that Split has taken apart before, here or on another node, and the fields that were written over it. A whole that
+// is no object is shown as it is.
 func Render(dst, whole []byte, list []record.Field) []byte {
-	members, err := Split(whole)
+	members, err := SplitValid(whole)
 	if err != nil {
 		return append(dst, whole...)
 	}
@@ -109,8 +122,18 @@ func Render(dst, whole []byte, list []record.Field) []byte {
 	return append(dst, '}')
 }
 
-// scanner goes through valid JSON.
+// scanner goes through JSON. What is none it takes for something, and ends where it ends.
 type scanner struct{ rest []byte }
+
+// skip takes a mark, and the white space before it, if it comes next.
+func (s *scanner) skip(mark byte) bool {
+	rest := skipSpace(s.rest)
+	if len(rest) == 0 || rest[0] != mark {
+		return false
+	}
+	s.rest = rest[1:]
+	return true
+}
 
 // value takes the value that the rest begins with.
 func (s *scanner) value() []byte {
@@ -118,7 +141,9 @@ func (s *scanner) value() []byte {
 	for ; i < len(s.rest); i++ {
 		switch c := s.rest[i]; c {
 		case '"':
-			i += stringEnd(s.rest[i:])
+			if i += stringEnd(s.rest[i:]); i == len(s.rest) {
+				return s.take(i)
+			}
 			if depth == 0 {
 				return s.take(i + 1)
 			}
@@ -131,7 +156,7 @@ func (s *scanner) value() []byte {
 			if depth < 0 { // of the object around a number or a word
 				return s.take(i)
 			}
-		case ',', ' ', '\t', '\r', '\n':
+		case ',', ':', ' ', '\t', '\r', '\n':
 			if depth == 0 {
 				return s.take(i)
 			}
@@ -146,7 +171,7 @@ func (s *scanner) take(n int) []byte {
 	return b
 }
 
-// stringEnd is where the string that b begins with has its closing quote.
+// stringEnd is where the string that b begins with has its closing quote, or b ends.
 func stringEnd(b []byte) int {
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
@@ -156,10 +181,15 @@ func stringEnd(b []byte) int {
 			return i
 		}
 	}
-	return len(b) - 1
+	return len(b)
 }
 
-func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r' || b[0] == '\n') {
+		b = b[1:]
+	}
+	return b
+}
 
 // unquote is the string that is written so, in quotes.
 func unquote(quoted []byte) string {

@@ -107,3 +107,61 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// SplitValid does not look whether its text is JSON. Whatever it gets, it says what Split says where that says something, and takes nothing from beyond.
+func FuzzSplitValid(f *testing.F) {
+	for _, text := range []string{`{}`, `{"a":1,"b":[{"c":"}"}],"d":"\""}`, ` { "a" : null , "b" : -1.5e3 } `, `{"a"`, `{"a":`, `{"a":"`, `{"a":"\`, `{"a":1,}`, `{,}`, `{"a":1}x`, `{"a":[}`, `{"a"1}`, `{:1}`, `{"":1}`, ``, `[`, `{"a":}`, `"`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		want, err := Split(text)
+		got, quickErr := SplitValid(text)
+		if err == nil && (quickErr != nil || !reflect.DeepEqual(got, want)) {
+			t.Errorf("%q: %v, %v", text, got, quickErr)
+		}
+		size := 0
+		for _, m := range got {
+			size += len(m.Value)
+		}
+		if size > len(text) {
+			t.Errorf("%q: %d bytes of members", text, size)
+		}
+		if !json.Valid(text) && err == nil {
+			t.Errorf("%q is taken", text)
+		}
+		Render(nil, text, []record.Field{{Name: "a", Bytes: []byte("1")}})
+	})
+}
+
+func session4K() []byte {
+	var b strings.Builder
+	b.WriteString(`{"cookie":{"originalMaxAge":1800000,"expires":"2026-11-23T22:00:00.000Z","httpOnly":true,"path":"/"},"views":1,"cart":[`)
+	for i := range 100 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"article":1000,"amount":2,"note":"gift"}`)
+	}
+	b.WriteString(`]}`)
+	return []byte(b.String())
+}
+
+func BenchmarkRender(b *testing.B) {
+	whole := session4K()
+	list := []record.Field{{Name: "views", Bytes: []byte("2")}}
+	b.SetBytes(int64(len(whole)))
+	var dst []byte
+	for b.Loop() {
+		dst = Render(dst[:0], whole, list)
+	}
+}
+
+func BenchmarkSplit(b *testing.B) {
+	whole := session4K()
+	b.SetBytes(int64(len(whole)))
+	for b.Loop() {
+		if _, err := Split(whole); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -115,7 +115,11 @@ func (p *patching) read(v *record.Value) (err error) {
 	if p.whole, p.at, p.own, err = v.Parts(nil); err != nil {
 		return err
 	}
-	p.members, err = fields.Split(p.whole)
+	if v.Type == record.TypePatched { // who patched it first has looked
+		p.members, err = fields.SplitValid(p.whole)
+	} else {
+		p.members, err = fields.Split(p.whole)
+	}
 	return err
 }
 
