@@ -81,10 +81,10 @@ function changesOf (json, fields) {
       continue
     }
     const name = JSON.stringify(key) + ':'
-    if (!json.startsWith(name, at)) return null
+    if (json.slice(at, at + name.length) !== name) return null
     const from = at + name.length
     let end = from + text.length
-    if (!json.startsWith(text, from) || !isEnd(json[end])) { // no JSON value begins with another one but a number, and that ends elsewhere
+    if (json.slice(from, end) !== text || !isEnd(json[end])) { // no JSON value begins with another one but a number, and that ends elsewhere
       end = endOfValue(json, from)
       if (!isEnd(json[end])) return null
       set.push([key, text])
