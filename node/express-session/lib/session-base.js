@@ -87,7 +87,8 @@ function changesOf (json, fields) {
     if (json.slice(from, end) !== text || !isEnd(json[end])) { // no JSON value begins with another one but a number, and that ends elsewhere
       end = endOfValue(json, from)
       if (!isEnd(json[end])) return null
-      set.push([key, text])
+      // Others than JavaScript may write the same in other letters: "\u003c", 1.0, a space.
+      if (JSON.stringify(JSON.parse(json.slice(from, end))) !== text) set.push([key, text])
     }
     at = json[end] === ',' ? end + 1 : end
   }
