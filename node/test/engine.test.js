@@ -142,6 +142,15 @@ test('a daemon that runs already is used, and none is started', linux, async (t)
   assert.equal((await direct.get('a')).n, 1)
 })
 
+test('apps of one user with different options have an engine each, whoever comes first', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  await host.store().set('a', made())
+  host.env.SESSIONCAST_PORT = String(host.cluster.port + 1)
+  const other = host.store({ multicastPort: undefined }) // so that a daemon with any port is of its cluster
+  assert.equal(await other.get('a'), undefined)
+  assert.equal(host.pids().length, 2)
+})
+
 /** impatient makes a store whose calls would wait until the test is over, if they waited. */
 function impatient (host, options) {
   const store = host.store(options)

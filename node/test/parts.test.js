@@ -183,6 +183,10 @@ test('a running daemon is used where it is of the cluster that is meant', () => 
   const status = { cluster: '', group: '228.0.0.5:4000', mode: 'auto', address: '10.0.0.1:4000', clients: [] }
   const o = { use: 'v4' }
   assert.ok(fits(status, o))
+  assert.ok(fits({ ...status, clients: ['127.0.0.1:6379', 'unix:///run/sessioncast/site.resp'] }, o))
+  assert.ok(fits({ ...status, interface: 'eth1' }, { ...o, interface: 'eth1', address: '10.0.0.1' }))
+  assert.ok(!fits({ ...status, interface: 'eth1' }, { ...o, interface: 'eth0' }))
+  assert.ok(!fits(status, { ...o, address: '10.0.0.2' }))
   assert.ok(fits(status, { ...o, group: '228.0.0.5', port: 4000, mode: 'auto' }))
   for (const other of [{ cluster: 'shop' }, { port: 4001 }, { group: '228.0.0.6' }, { mode: 'unicast' }, { use: 'v6' }]) assert.ok(!fits(status, { ...o, ...other }), JSON.stringify(other))
   assert.ok(fits({ ...status, group: '[ffbe::43]:4000', address: '[fd00::1]:4000' }, { use: 'v6', group: 'ffbe::043' }))

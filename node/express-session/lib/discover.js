@@ -4,7 +4,7 @@
 const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
-const { runtimeDirs, windows } = require('./paths.js')
+const { isEngineTarget, runtimeDirs, windows } = require('./paths.js')
 
 const limits = { sockets: 64, answer: 4 << 20, ms: 500 }
 
@@ -58,15 +58,22 @@ function parse (body) {
   }
 }
 
-/** fits tells whether a daemon is of the cluster that is meant, as far as the options say which. */
+/**
+ * fits tells whether a daemon is of the cluster that is meant, as far as the options say which. Engines that stores have started are none: whose
+ * options are the same knows where its engine is, and for others it depended on who came first which cluster they are in.
+ */
 function fits (s, o) {
-  if (s.cluster !== (o.cluster || '')) return false
+  if (s.cluster !== (o.cluster || '') || s.clients.some(isEngineTarget)) return false
   const [, group, port] = /^\[?(.*?)\]?:(\d+)$/.exec(s.group) || []
   if (o.port !== undefined && port !== undefined && Number(port) !== o.port) return false
   if (o.group !== undefined && group !== undefined && !sameAddress(group, o.group)) return false
   if (o.mode !== undefined && s.mode !== o.mode) return false
+  if (o.interface !== undefined && s.interface !== o.interface) return false
+  if (o.address !== undefined && !sameAddress(hostOf(s.address), o.address)) return false
   return (o.use === 'v6') === /^\[/.test(s.address)
 }
+
+const hostOf = (address) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 
 /** sameAddress compares addresses that may be written differently, as ffbe::043 and ffbe::43. */
 function sameAddress (a, b) {

@@ -79,6 +79,9 @@ function engineTarget (o, dir) {
   return { host: '127.0.0.1', port: 26_000 + hash.readUInt16BE(0) % 4_000 } // Node has no Unix sockets on Windows
 }
 
+/** isEngineTarget tells whether a place for clients, as a daemon tells it, is that of an engine which a store has started. */
+const isEngineTarget = (client) => /^unix:\/\/.*\/sessioncast\/express(-[0-9a-f]{8})?\.resp$/.test(client)
+
 const targetText = (target) => target.path ? 'unix://' + target.path : target.host + ':' + target.port
 
-module.exports = { runtimeDirs, ownDir, identity, engineName, engineTarget, targetText, windows }
+module.exports = { runtimeDirs, ownDir, identity, engineName, engineTarget, isEngineTarget, targetText, windows }
