@@ -4,8 +4,9 @@ const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const path = require('node:path')
 const dgram = require('node:dgram')
-const { execFileSync, spawn } = require('node:child_process')
+const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { test } = require('node:test')
+const { lacks } = require('./need.js')
 const { cluster, eventually, once, made, insides, pause, tempDir } = require('./world.js')
 
 const linux = process.platform === 'linux' ? {} : { skip: 'looks at /proc' }
@@ -193,6 +194,34 @@ for (const [what, arrange, message] of [
     assert.equal(await store.get('a').catch((error) => wanted(error)), true)
   })
 }
+
+test('the first process of a container is told at once why the engine does not start, though it leaves its dead lying', linux, async (t) => {
+  if (spawnSync('unshare', ['-Urpf', '--mount-proc', 'true']).status !== 0 && lacks(t, 'unshare cannot make a namespace of processes here')) return
+  const [host] = cluster(t, 1)
+  fs.writeFileSync(path.join(host.dir, 'key'), 'no key', { mode: 0o600 })
+  const run = host.run(`${opens}
+    store.get('a', (error) => { console.log(process.pid, error.message); process.disconnect() })
+  `, { options: { keyFile: path.join(host.dir, 'key') }, by: ['unshare', '-Urpf', '--mount-proc'] })
+  assert.match((await run.ended).out, /^1 .*ended at once: .*key/)
+})
+
+test('the first process of a container, which no signal ends, keeps its sessions', linux, async (t) => {
+  if (spawnSync('unshare', ['-Urpf', '--mount-proc', 'true']).status !== 0 && lacks(t, 'unshare cannot make a namespace of processes here')) return
+  const [host] = cluster(t, 1)
+  const run = host.run(`${opens}
+    const listeners = () => process.listenerCount('SIGTERM') + ' ' + process.listenerCount('beforeExit')
+    store.set('a', made({ n: 1 }), () => {
+      const before = listeners()
+      process.kill(process.pid, 'SIGTERM')
+      const look = () => listeners() === before ? setImmediate(look) : store.get('a', (error, a) => {
+        console.log(process.pid, error ? error.message : a.n)
+        process.exit()
+      })
+      look()
+    })
+  `, { by: ['unshare', '-Urpf', '--mount-proc'] })
+  assert.equal((await run.ended).out, '1 1\n')
+})
 
 test('what keeps the engine from starting may be put right while the app runs', linux, async (t) => {
   const [host] = cluster(t, 1)

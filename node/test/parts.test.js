@@ -177,6 +177,9 @@ test('a lock is one process\'s, and of one that is gone nobody\'s', (t) => {
   assert.ok(lock(file, 60_000), 'its owner is gone')
   fs.utimesSync(file, 0, 0)
   assert.ok(lock(file, 60_000), 'held for too long')
+  const before = Date.now() / 1000 - process.uptime() - 5
+  fs.utimesSync(file, before, before)
+  assert.ok(lock(file, 3_600_000), 'of a process before this one that had its number')
 })
 
 test('a running daemon is used where it is of the cluster that is meant', () => {

@@ -105,13 +105,14 @@ class Host {
     return files.map((name) => fs.readFileSync(path.join(dir, name), 'utf8')).join('')
   }
 
-  /** run starts a Node process of this host with a script of the tests. */
-  run (script, ...args) {
+  /** run starts a Node process of this host with a script of the tests, by another program where one is given. */
+  run (script, { options, by = [] } = {}) {
     const file = path.join(app, `script-${process.pid}-${++scripts}.js`) // a file, since cluster.fork wants one
     fs.writeFileSync(file, script)
     this.cluster.t.after(() => fs.rmSync(file, { force: true }))
-    const child = spawn(process.execPath, [file, ...args], {
-      cwd: app, env: { ...this.env, SCTEST_OPTIONS: JSON.stringify(this.options()) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
+    const [program, ...args] = [...by, process.execPath, file]
+    const child = spawn(program, args, {
+      cwd: app, env: { ...this.env, SCTEST_OPTIONS: JSON.stringify(this.options(options)) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
     const result = { child, out: '', errors: '' }
     child.stdout.on('data', (data) => { result.out += data })

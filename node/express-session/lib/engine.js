@@ -184,12 +184,22 @@ function direct (binary, args, options) {
 
 const why = ({ error }) => error ? error.message : 'it said nothing'
 
+/** alive tells whether a process runs. One that has ended stays in the table where nobody asks for its end, as in a container whose first process is the app. */
 function alive (pid) {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     return error.code === 'EPERM'
+  }
+  return !isZombie(pid)
+}
+
+function isZombie (pid) {
+  try {
+    const stat = fs.readFileSync('/proc/' + pid + '/stat', 'latin1')
+    return stat[stat.lastIndexOf(')') + 2] === 'Z'
+  } catch {
+    return false
   }
 }
 

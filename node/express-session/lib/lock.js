@@ -4,6 +4,9 @@
 
 const fs = require('node:fs')
 
+const startOfProcess = Date.now() - process.uptime() * 1000
+const slack = 1000 // ms by which clocks of files are behind, or the process's uptime is counted from later
+
 /** lock takes the lock, also from a process that is gone or has held it for longer than ms; false where another has it. */
 function lock (file, ms) {
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -43,6 +46,7 @@ const holder = (file) => ({ pid: Number(fs.readFileSync(file, 'utf8')), since: f
 function stale ({ pid, since }, ms) {
   if (Math.abs(Date.now() - since) > ms) return true
   if (!(pid > 0)) return false // it is just being written
+  if (pid === process.pid && since < startOfProcess - slack) return true // in a container that starts again every app has the same
   try {
     process.kill(pid, 0)
     return false

@@ -26,10 +26,15 @@ function remove (store) {
 }
 
 function onSignal (signal) {
-  if (process.listeners(signal).some((listener) => listener !== onSignal)) return prepare()
+  if (!wouldEnd(signal)) return prepare()
   if (pending.has(signal)) return raise(signal) // the second time it is meant
   pending.add(signal)
   goodbye().then(() => raise(signal))
+}
+
+/** wouldEnd tells whether a signal ends this process where the store does not listen. The first process of a container none does that it does not listen to. */
+function wouldEnd (signal) {
+  return process.pid !== 1 && process.listeners(signal).every((listener) => listener === onSignal)
 }
 
 function raise (signal) {
