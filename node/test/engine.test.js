@@ -173,11 +173,17 @@ for (const [what, arrange, message] of [
   ['a key file that holds no key', (t, host) => {
     fs.writeFileSync(path.join(host.dir, 'key'), 'no key', { mode: 0o600 })
     return { keyFile: path.join(host.dir, 'key') }
-  }, /ended at once: .*key/],
-  ['a key file that is not there', (t, host) => ({ keyFile: path.join(host.dir, 'none') }), /ended at once: .*none/],
+  }, /ended at once: option keyFile: .*`npx @sessioncast\/express-session key new`|ended at once: option keyFile: .*line 1/],
+  ['a key file that is not there', (t, host) => ({ keyFile: path.join(host.dir, 'none') }), /ended at once: option keyFile: there is no key file.*; make one with: npx @sessioncast\/express-session key new --out .*none/],
+  ['a key file that others may read', (t, host) => {
+    fs.writeFileSync(path.join(host.dir, 'key'), '0'.repeat(64), { mode: 0o644 })
+    return { keyFile: path.join(host.dir, 'key') }
+  }, /ended at once: option keyFile: .*chmod 600/],
+  ['an address that is another host\'s', () => ({ ipv4: '192.0.2.1', interface: undefined }), /ended at once: option ipv4: .*192\.0\.2\.1/],
+  ['a port of a peer that there is not', () => ({ peers: ['192.0.2.1:99999'], multicast: undefined }), /ended at once: option peers: .*99999/],
   ['an option of the engine that is wrong', (t, host) => { host.env.SESSIONCAST_MAX_MEMORY = 'plenty' }, /ended at once: .*plenty/],
   ['a port that is taken', (t, host) => taken(t, host.cluster.port), /ended at once: .*\d+/],
-  ['an interface that there is not', () => ({ interface: 'none0' }), /ended at once: .*none0/],
+  ['an interface that there is not', () => ({ interface: 'none0' }), /ended at once: option interface: .*none0/],
   ['a program that is not there', (t, host) => { host.env.SESSIONCAST_BINARY = '/none/such' }, /names \/none\/such, which cannot be executed/],
   ['a program that is none', (t, host) => {
     const file = path.join(host.dir, 'program')

@@ -89,6 +89,19 @@ test('the tarballs alone are enough, where no registry has the packages', linux,
   assert.equal(node(folder, "console.log(typeof require('@sessioncast/express-session')(require('express-session')))"), 'function\n')
 })
 
+test('the program of the package is run by npx, with its exit status', linux, async (t) => {
+  const folder = await install(t, '@sessioncast/express-session')
+  const dir = tempDir(t)
+  const npx = (...args) => spawnSync('npx', ['--offline', '@sessioncast/express-session', ...args], {
+    cwd: folder, env: { ...cleanEnv(), SESSIONCAST_RUNTIME_DIR: dir }, encoding: 'utf8'
+  })
+  const made = npx('key', 'new', '--out', path.join(dir, 'key'))
+  assert.equal(made.status, 0, made.stderr)
+  assert.equal(fs.statSync(path.join(dir, 'key')).mode & 0o777, 0o600)
+  assert.match(npx('status').stderr, /no sessioncast daemon answers/)
+  assert.equal(npx('nonsense').status, 2)
+})
+
 test('without the optional dependency the error says what to install', async (t) => {
   const folder = await install(t, '@sessioncast/express-session', '--omit=optional')
   const [host] = cluster(t, 1)

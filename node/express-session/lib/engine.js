@@ -8,6 +8,7 @@ const path = require('node:path')
 const { findBinary, override } = require('./binary.js')
 const { findDaemon } = require('./discover.js')
 const engineLog = require('./engine-log.js')
+const { explain } = require('./explain.js')
 const { fail, final } = require('./errors.js')
 const { lock, unlock } = require('./lock.js')
 const { engineName, engineTarget, ownDir, targetText, windows } = require('./paths.js')
@@ -99,7 +100,7 @@ class Engine {
       fs.closeSync(fd)
     }
     this.log.info('starting the engine ' + name + ', which prints to ' + file)
-    const socket = await listens(target, engine, () => engineLog.complaints(file, at))
+    const socket = await listens(target, engine, () => explain(engineLog.complaints(file, at), this.options))
     if (this.follower) this.follower.stop()
     this.follower = new engineLog.Follower(file, at, this.log)
     return socket
