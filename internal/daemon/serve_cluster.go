@@ -15,6 +15,7 @@ import (
 type cluster struct {
 	node *node.Node
 	name NodeName
+	key  FoundKey
 }
 
 // Await implements resp.Cluster.
@@ -55,7 +56,8 @@ func (c cluster) Shortage() string {
 
 // Info implements resp.Cluster.
 func (c cluster) Info() resp.NodeInfo {
-	info := resp.NodeInfo{Name: string(c.name), ID: admin.ShortID(c.node.Self().Node), Degraded: c.node.Counters().AckTimeouts}
+	info := resp.NodeInfo{Name: string(c.name), ID: admin.ShortID(c.node.Self().Node), Degraded: c.node.Counters().AckTimeouts,
+		KeyFile: c.key.Path, KeyHash: c.key.Digest}
 	for _, m := range c.node.Members() {
 		if m.State == wire.Joining || m.State == wire.Synced {
 			info.Members++

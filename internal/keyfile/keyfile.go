@@ -6,6 +6,8 @@ package keyfile
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +41,8 @@ type Found struct {
 	Home string
 	// Made tells that the file was made just now.
 	Made bool
+	// Digest is by what a file of other content is told. It says nothing of the keys, which are of chance.
+	Digest string
 }
 
 // Variable is the environment variable that holds one key. It is the one setting without a flag.
@@ -123,7 +127,7 @@ func foundNamed(q Query) (Found, error) {
 func foundIn(path, home string) (Found, error) { return foundWith(path, home, 0o077) }
 
 func foundWith(path, home string, forbidden fs.FileMode) (Found, error) {
-	keys, err := readKeyFile(path, forbidden)
+	keys, digest, err := readKeyFile(path, forbidden)
 	if err != nil {
 		return Found{}, err
 	}
@@ -131,40 +135,41 @@ func foundWith(path, home string, forbidden fs.FileMode) (Found, error) {
 	if err != nil {
 		abs = path
 	}
-	return Found{Keys: keys, From: path, Path: abs, Home: home}, nil
+	return Found{Keys: keys, From: path, Path: abs, Home: home, Digest: digest}, nil
 }
 
 // readKeyFile reads a key file and refuses one that others may read. It looks at the file it has opened, so that the
 // file judged is the file read.
-func readKeyFile(path string, forbidden fs.FileMode) ([]seal.Key, error) {
+func readKeyFile(path string, forbidden fs.FileMode) (_ []seal.Key, digest string, _ error) {
 	// A pipe would be waited for at opening: it is no key file, and looked at before.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("key file: %s is not a file but %s", path, kindOf(info.Mode()))
+		return nil, "", fmt.Errorf("key file: %s is not a file but %s", path, kindOf(info.Mode()))
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no key file: %w; make one with: sessioncast key new --out %s", err, Quote(path))
+		return nil, "", fmt.Errorf("there is no key file: %w; make one with: sessioncast key new --out %s", err, Quote(path))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, "", fmt.Errorf("key file: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, "", fmt.Errorf("key file: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&forbidden != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("%w: %s has mode %04o; run: chmod 600 %s", ErrReadable, path, mode, Quote(path))
+		return nil, "", fmt.Errorf("%w: %s has mode %04o; run: chmod 600 %s", ErrReadable, path, mode, Quote(path))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, "", fmt.Errorf("key file: %w", err)
 	}
 	keys, err := seal.ParseKeyFile(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
-	return keys, nil
+	sum := sha256.Sum256(data)
+	return keys, hex.EncodeToString(sum[:8]), nil
 }
 
 func kindOf(m fs.FileMode) string {

@@ -44,6 +44,27 @@ func TestKeysAreLookedForInOrder(t *testing.T) {
 	}
 }
 
+func TestTheDigestTellsWhetherTheFileHoldsSomethingElse(t *testing.T) {
+	path := write(t, 0o600)
+	digest := func() string {
+		found, err := FindOrCreate(Query{Path: path})
+		if err != nil || strings.Contains(someKey, found.Digest) {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		return found.Digest
+	}
+	first := digest()
+	if again := digest(); again != first {
+		t.Errorf("%s, then %s of the same file", first, again)
+	}
+	if err := os.WriteFile(path, []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if other := digest(); other == first {
+		t.Errorf("%s of another key, too", other)
+	}
+}
+
 func TestErrorsSayWhatToDoAndShowNoKey(t *testing.T) {
 	readable := write(t, 0o640)
 	if runtime.GOOS == "windows" {

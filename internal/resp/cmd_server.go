@@ -137,6 +137,8 @@ func (s *Server) infoSessioncast() []string {
 		"node_id:" + info.ID,
 		fmt.Sprintf("members:%d", info.Members),
 		fmt.Sprintf("members_synced:%d", info.Synced),
+		"key_file:" + info.KeyFile,
+		"key_file_hash:" + info.KeyHash,
 		fmt.Sprintf("degraded_writes:%d", info.Degraded),
 		fmt.Sprintf("held_batches:%d", n.Held),
 		fmt.Sprintf("refused_destroyed:%d", n.Destroyed),

@@ -74,6 +74,8 @@ type NodeInfo struct {
 	Members  int    // live members, this one included
 	Synced   int    // and how many of them hold every session
 	Degraded uint64 // writes that returned before enough peers had confirmed them
+	KeyFile  string // where the cluster key stands, empty where it is in no file
+	KeyHash  string // of what was in it at the start: who compares knows whether the node has the key that stands there now
 }
 
 // alone is the cluster of a node without peers.

@@ -43,7 +43,7 @@ test('many processes that start at once share one engine', linux, async (t) => {
       if (error) throw error
       say('set')
       process.once('message', () => store.length((error, n) => { console.log(error || n); process.disconnect() }))
-    })`, String(i)))
+    })`, { args: [String(i)] }))
   await Promise.all(runs.map((run) => said(run, 'set')))
   assert.equal(host.pids().length, 1)
   for (const run of runs) run.child.send('go')
@@ -150,6 +150,26 @@ test('apps of one user with different options have an engine each, whoever comes
   const other = host.store({ multicastPort: undefined }) // so that a daemon with any port is of its cluster
   assert.equal(await other.get('a'), undefined)
   assert.equal(host.pids().length, 2)
+})
+
+test('an app that starts after the key was copied uses it, though the engine of before lingers', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const keyFile = path.join(host.cluster.dir, 'c/sessioncast/key')
+  const before = host.store()
+  await before.set('a', made())
+  const [pid] = host.pids()
+  const { findBinary } = require('./package.js').lib('binary.js')
+  fs.rmSync(keyFile)
+  execFileSync(await findBinary(host.dir, { env: {} }), ['key', 'new', '--out=' + keyFile], { env: host.env })
+  const lines = []
+  const stores = Array.from({ length: 3 }, () => host.store({ logger: { info () {}, warn: (line) => lines.push(line) } })) // as the workers of one app
+  for (const store of stores) assert.equal(await store.get('a'), undefined)
+  assert.equal(host.pids().length, 1)
+  assert.notEqual(host.pids()[0], pid)
+  assert.equal(lines.filter((line) => line.includes('another key is in ' + keyFile)).length, 1)
+  const again = host.store()
+  await again.set('b', made())
+  assert.ok(await before.get('b'), 'who was there before uses the new one too')
 })
 
 /** impatient makes a store whose calls would wait until the test is over, if they waited. */

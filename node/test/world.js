@@ -106,12 +106,12 @@ class Host {
   }
 
   /** run starts a Node process of this host with a script of the tests, by another program where one is given. */
-  run (script, { options, by = [] } = {}) {
+  run (script, { options, by = [], args = [] } = {}) {
     const file = path.join(app, `script-${process.pid}-${++scripts}.js`) // a file, since cluster.fork wants one
     fs.writeFileSync(file, script)
     this.cluster.t.after(() => fs.rmSync(file, { force: true }))
-    const [program, ...args] = [...by, process.execPath, file]
-    const child = spawn(program, args, {
+    const [program, ...rest] = [...by, process.execPath, file, ...args]
+    const child = spawn(program, rest, {
       cwd: app, env: { ...this.env, SCTEST_OPTIONS: JSON.stringify(this.options(options)) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
     const result = { child, out: '', errors: '' }

@@ -183,4 +183,14 @@ const ask = (link, ...args) => new Promise((resolve, reject) => {
   link.call(args, (error, reply) => error ? reject(error) : resolve(reply))
 })
 
-module.exports = { Client, ask, waits }
+/** askInfo is what INFO says, by name. */
+async function askInfo (link, ...sections) {
+  const found = {}
+  for (const line of (await ask(link, 'INFO', ...sections)).split('\r\n')) {
+    const at = line.indexOf(':')
+    if (at > 0) found[line.slice(0, at)] = line.slice(at + 1)
+  }
+  return found
+}
+
+module.exports = { Client, ask, askInfo, waits }

@@ -55,6 +55,7 @@ class Core {
     await ask(link, 'HELLO', '3', 'SETNAME', 'express-session')
     const [known] = await ask(link, 'COMMAND', 'INFO', 'SESSION')
     if (!known) throw fail('REPLY', 'what answers is Redis, or a sessioncast that is too old')
+    await this.inside.engine.keepOrReplace(link)
     if (this.options.ack !== undefined) await ask(link, 'CLIENT', 'ACK', this.options.ack)
     while (/^loading:1/m.test(await ask(link, 'INFO', 'persistence'))) {
       await new Promise((resolve) => { setTimeout(resolve, this.inside.client.waits.loading).unref() })

@@ -2,10 +2,12 @@
 // The engine of this host: a daemon that runs already, or one that is started and shared by all Node processes of the user.
 
 const { spawn } = require('node:child_process')
+const crypto = require('node:crypto')
 const fs = require('node:fs')
 const net = require('node:net')
 const path = require('node:path')
 const { findBinary, override } = require('./binary.js')
+const { askInfo } = require('./client.js')
 const { findDaemon } = require('./discover.js')
 const engineLog = require('./engine-log.js')
 const { explain } = require('./explain.js')
@@ -33,6 +35,7 @@ class Engine {
     this.notBefore = 0
     this.lastError = null
     this.follower = null
+    this.fits = false // whether the engine was seen to have the key that this store was made for
   }
 
   /** open resolves to a connection to an engine, which it starts where there is none. */
@@ -69,10 +72,8 @@ class Engine {
   async start (dir, target) {
     const wait = this.notBefore - Date.now()
     if (wait > 0) throw Object.assign(this.lastError, { retryAfter: Math.min(wait, 1000) })
-    const lockFile = path.join(dir, path.basename(target.path || 'express-' + target.port, '.resp') + '.starting')
-    if (!lock(lockFile, times.listens + 5000)) {
-      throw Object.assign(fail('UNAVAILABLE', 'another process is starting the engine'), { retryAfter: times.elsewhere })
-    }
+    const lockFile = this.lockFile(dir, target)
+    if (!lock(lockFile, times.listens + 5000)) throw this.elsewhere()
     try {
       const socket = await this.run(dir, target)
       this.failures = 0
@@ -87,6 +88,10 @@ class Engine {
       unlock(lockFile)
     }
   }
+
+  lockFile (dir, target) { return path.join(dir, path.basename(target.path || 'express-' + target.port, '.resp') + '.starting') }
+
+  elsewhere () { return Object.assign(fail('UNAVAILABLE', 'another process is starting the engine'), { retryAfter: times.elsewhere }) }
 
   async run (dir, target) {
     const binary = await findBinary(dir, { env: this.env }).catch((error) => { throw final(error) })
@@ -106,8 +111,45 @@ class Engine {
     return socket
   }
 
+  /**
+   * keepOrReplace ends an engine whose key file holds something else by now: one that lingers for the app's next start, while somebody copied the
+   * cluster's key to this host, would go on in the cluster of the old one for as long as the app is started again in time. A store looks
+   * once, so that an app goes to the new key as it starts and not while it runs.
+   */
+  async keepOrReplace (link) {
+    if (this.fits || !this.started) return
+    const info = await askInfo(link, 'server', 'sessioncast')
+    if (await hasChanged(info)) await this.replace(Number(info.process_id), link, info.key_file)
+    this.fits = true
+  }
+
+  async replace (pid, link, file) {
+    const lockFile = this.lockFile(this.dir(), engineTarget(this.options, this.dir()))
+    if (!(pid > 1) || !lock(lockFile, times.listens + 5000)) throw this.elsewhere()
+    try {
+      this.log.warn('another key is in ' + file + ' since the engine was started: it is started again, with that key')
+      const gone = new Promise((resolve) => link.once('close', resolve))
+      process.kill(pid, 'SIGTERM')
+      await Promise.race([gone, pause(times.listens)])
+    } finally {
+      unlock(lockFile)
+    }
+    throw Object.assign(fail('UNAVAILABLE', 'the engine is started again with the key that is in ' + file), { retryAfter: 0 })
+  }
+
   close () {
     if (this.follower) this.follower.stop()
+  }
+}
+
+/** hasChanged tells whether an engine's key file holds something else than as it started. One that cannot be read is left for the engine to complain of. */
+async function hasChanged ({ key_file: file, key_file_hash: hash }) {
+  if (!file || !hash) return false
+  try {
+    const content = await fs.promises.readFile(file)
+    return crypto.createHash('sha256').update(content).digest('hex').slice(0, hash.length) !== hash
+  } catch {
+    return false
   }
 }
 

@@ -2,7 +2,7 @@
 // Who leaves last takes the engine along, where that loses nothing: other servers hold every session. Where there are none, the
 // engine stays a while for the app's next start.
 
-const { ask } = require('./client.js')
+const { askInfo } = require('./client.js')
 
 const times = {
   calls: 1000, // for calls under way to end, ms
@@ -22,9 +22,9 @@ class Farewell {
     const { client, engine } = this.store.inside
     this.pid = 0
     if (!client.link || !engine.started) return
-    const info = parse(await ask(client.link, 'INFO', 'server', 'clients', 'sessioncast'))
-    const last = info.connected_clients <= connections(this.store.inside)
-    if (last && info.members_synced > 1 && info.process_id > 1) this.pid = info.process_id
+    const info = await askInfo(client.link, 'server', 'clients', 'sessioncast')
+    const last = Number(info.connected_clients) <= connections(this.store.inside)
+    if (last && info.members_synced > 1 && info.process_id > 1) this.pid = Number(info.process_id)
   }
 
   /** prepare keeps looking, for a process that will have no time to ask. */
@@ -66,15 +66,6 @@ const connections = ({ client, watcher }) => (client.link ? 1 : 0) + (watcher.cl
 
 function terminate (pid) {
   try { process.kill(pid, 'SIGTERM') } catch {}
-}
-
-function parse (info) {
-  const found = {}
-  for (const line of info.split('\r\n')) {
-    const at = line.indexOf(':')
-    if (at > 0) found[line.slice(0, at)] = Number(line.slice(at + 1))
-  }
-  return found
 }
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })
