@@ -204,6 +204,7 @@ func (c *client) released(acked int) {
 		c.int(int64(acked))
 	}
 	if c.logout != nil {
+		c.logout.acked = acked
 		c.lookAgain()
 	}
 	c.tr.resume(c)

@@ -23,7 +23,7 @@ func ownerCommands() []*command {
 	const g = "session"
 	return []*command{
 		noKey(g, "7.2.0", "session|owned", -3, reads|keyed, sessionOwned, "Lists the keys of an owner's sessions (sessioncast only)"),
-		noKey(g, "7.2.0", "session|destroyowned", -3, writes|keyed|ends, sessionDestroyOwned, "Destroys an owner's sessions, but for the keys after EXCEPT (sessioncast only)"),
+		noKey(g, "7.2.0", "session|destroyowned", -3, writes|keyed|ends, sessionDestroyOwned, "Destroys an owner's sessions, but for the keys after EXCEPT; with REPORT it tells how many peers did not confirm it (sessioncast only)"),
 	}
 }
 
@@ -87,14 +87,21 @@ type logout struct {
 	db        int
 	destroyed int
 	again     hlc.Stamp // what was created up to then is looked for once more when the peers have told of it; 0: that was done
+	report    bool      // the reply is to tell how many peers have not confirmed it, too
+	acked     int       // peers that have
 }
 
-// sessionDestroyOwned is SESSION DESTROYOWNED label [EXCEPT key ...]. As FLUSHDB it waits for all peers, where writes wait for any. A login that was on its way here
+// sessionDestroyOwned is SESSION DESTROYOWNED label [REPORT] [EXCEPT key ...]. With REPORT the reply is how many were destroyed and how many live peers have not confirmed it: they may have
+// sessions that nobody else has heard of. As FLUSHDB it waits for all peers, where writes wait for any. A login that was on its way here
 // is not known yet; so it looks again when the peers have told of all that they had made before the command came. In a transaction, and on a connection whose writes
 // wait for nobody, it looks once.
 func sessionDestroyOwned(c *client, argv [][]byte) {
 	l := &logout{Logout: table.Logout{Owner: string(argv[2])}, db: c.db}
-	if rest := argv[3:]; len(rest) > 0 {
+	rest := argv[3:]
+	if l.report = len(rest) > 0 && is(rest[0], "report"); l.report {
+		rest = rest[1:]
+	}
+	if len(rest) > 0 {
 		if len(rest) < 2 || !is(rest[0], "except") {
 			c.fail(errSyntax)
 			return
@@ -166,5 +173,11 @@ func (c *client) loggedOut(l *logout) {
 		c.fail(c.notHere())
 		return
 	}
+	if !l.report {
+		c.int(int64(l.destroyed))
+		return
+	}
+	c.array(2)
 	c.int(int64(l.destroyed))
+	c.int(int64(max(0, c.s.cfg.Cluster.Info().Members-1-l.acked)))
 }

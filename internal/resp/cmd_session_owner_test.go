@@ -116,6 +116,23 @@ func TestALogoutEverywhereWaitsForAllPeers(t *testing.T) {
 	}
 }
 
+// Who has to be sure is told how many peers may have sessions that nobody has heard of. The fake cluster has two.
+func TestALogoutEverywhereReportsWhoDidNotConfirmIt(t *testing.T) {
+	for acked, want := range []string{"*2\r\n:1\r\n:2\r\n", "*2\r\n:1\r\n:1\r\n", "*2\r\n:1\r\n:0\r\n"} {
+		p := newPeers()
+		tab := newTable()
+		s := serve(t, func(cfg *Config) { cfg.Cluster, cfg.Table = p, tab })
+		own(t, tab, 0, "alice", "s", "here")
+		k := dial(t, s.Addrs()[0])
+		k.want("-ERR syntax error\r\n", "SESSION", "DESTROYOWNED", "alice", "REPORT", "here")
+		k.send(encode("SESSION", "DESTROYOWNED", "alice", "REPORT", "EXCEPT", "here"))
+		p.next(t).done(acked)
+		if got := k.reply(); got != want {
+			t.Errorf("%d peers have confirmed it: %q", acked, got)
+		}
+	}
+}
+
 // A node that lacks sessions destroys what it has, and says that there may be more.
 func TestALogoutEverywhereOnANodeThatLacksSessions(t *testing.T) {
 	for _, h := range []Holding{HoldsPart, HoldsNotYet} {

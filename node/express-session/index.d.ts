@@ -81,6 +81,13 @@ declare namespace sessioncast {
     errors: number
   }
 
+  interface LogoutReport {
+    /** How many sessions were ended. */
+    ended: number
+    /** How many other servers have not confirmed it: sessions that began there just before may live on. */
+    unanswered: number
+  }
+
   interface SessioncastStore extends EventEmitter {
     regenerate (req: any, callback: (error?: any) => any): void
     load (sid: string, callback: (error: any, session?: any) => any): void
@@ -103,9 +110,11 @@ declare namespace sessioncast {
     watch (sid: string, listener?: (event: SessionEvent) => void): Watch
     byUser (id: string | number, callback: (error: any, ids?: string[]) => void): void
     byUser (id: string | number): Promise<string[]>
-    destroyUser (id: string | number, options: { except?: string | string[] }, callback: (error: any, count?: number) => void): void
+    destroyUser (id: string | number, options: { except?: string | string[], report: true }, callback: (error: any, result?: LogoutReport) => void): void
+    destroyUser (id: string | number, options: { except?: string | string[], report?: false }, callback: (error: any, count?: number) => void): void
     destroyUser (id: string | number, callback: (error: any, count?: number) => void): void
-    destroyUser (id: string | number, options?: { except?: string | string[] }): Promise<number>
+    destroyUser (id: string | number, options: { except?: string | string[], report: true }): Promise<LogoutReport>
+    destroyUser (id: string | number, options?: { except?: string | string[], report?: false }): Promise<number>
     readonly counts: Counts
     close (): void
 

@@ -372,6 +372,18 @@ test('users are known by a path into the session', async (t) => {
   await assert.rejects(store.byUser({}), { code: 'SESSIONCAST_DATA' })
 })
 
+test('a logout everywhere tells who did not confirm it', async (t) => {
+  const lines = []
+  const { fake, store } = await withFake(t, { user: 'user', logger: { info () {}, warn: (line) => lines.push(line) } })
+  await store.set('a', made({ user: 'ann' }))
+  assert.deepEqual(await store.destroyUser('ann', { report: true }), { ended: 1, unanswered: 0 })
+  assert.deepEqual(lines, [])
+  fake.unanswered = 2
+  assert.deepEqual(await store.destroyUser('ann', { report: true, except: 'b' }), { ended: 0, unanswered: 2 })
+  assert.equal(await store.destroyUser('ann'), 0)
+  assert.equal(lines.filter((line) => /not confirmed by 2 other servers/.test(line)).length, 2)
+})
+
 test('without the option that says where the user is there is no looking for one', async (t) => {
   const { store } = await withFake(t)
   await assert.rejects(store.byUser('ann'), /option user:/)
@@ -398,6 +410,18 @@ test('who watches is told, of an end too that happened while the connection was 
   const gone = once(store.watch('a'), 'destroyed')
   await gone
   watch.close()
+})
+
+test('who watches is told of an end that happened meanwhile, whichever connection is back first', async (t) => {
+  const { fake, store } = await withFake(t)
+  await store.set('a', made())
+  const watch = store.watch('a')
+  await eventually('it watches', () => fake.watchers.size === 1)
+  insides(store).client.open = () => new Promise(() => {})
+  const destroyed = once(watch, 'destroyed')
+  fake.sessions.delete('sess:a')
+  fake.drop()
+  assert.deepEqual(await destroyed, { type: 'destroyed', sid: 'a' })
 })
 
 test('who watches is told when too much happened to be told', async (t) => {

@@ -7,7 +7,7 @@ const dgram = require('node:dgram')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { lacks } = require('./need.js')
-const { cluster, eventually, once, made, insides, pause, tempDir } = require('./world.js')
+const { cluster, eventually, once, made, insides, patience, pause, tempDir } = require('./world.js')
 
 const linux = process.platform === 'linux' ? {} : { skip: 'looks at /proc' }
 
@@ -108,6 +108,20 @@ test('a user who logs in on another server as he is logged out everywhere is lef
     assert.deepEqual([await one.byUser(ann), await two.byUser(ann)], [[], []])
   }
   t.diagnostic(unheard + ' of 40 logins had not been heard of')
+})
+
+test('a logout everywhere tells that a server does not answer', linux, async (t) => {
+  const hosts = cluster(t, 2)
+  for (const host of hosts) host.env.SESSIONCAST_ACK_TIMEOUT = '50ms'
+  const [a, b] = hosts.map((host) => host.store({ user: 'user' }))
+  insides(a).client.waits.reply = patience
+  await Promise.all([a.set('one', made({ user: 'ann' })), b.set('two', made({ user: 'bob' }))])
+  await eventually('they know each other', () => a.get('two'))
+  assert.deepEqual(await a.destroyUser('ann', { report: true }), { ended: 1, unanswered: 0 })
+  const [pid] = hosts[1].pids()
+  process.kill(pid, 'SIGSTOP')
+  t.after(() => process.kill(pid, 'SIGCONT'))
+  assert.deepEqual(await a.destroyUser('bob', { report: true }), { ended: 1, unanswered: 1 })
 })
 
 test('a request that changes thousands of keys keeps those of others, and is read as it was written', linux, async (t) => {

@@ -8,6 +8,7 @@ class Fake {
   constructor () {
     this.sessions = new Map() // key to { fields: Map of name to { text, at }, due, owner }
     this.clock = 0
+    this.unanswered = 0 // servers that do not confirm a logout
     this.commands = [] // as they came
     this.answers = new Map() // words of a command to what to answer: a text, or null for nothing
     this.sockets = new Set()
@@ -112,10 +113,11 @@ class Fake {
   ownedBy (label) { return [...this.sessions].filter(([, s]) => s.owner === label).map(([key]) => key) }
   onOWNED ([label]) { return list(this.ownedBy(label)) }
 
-  onDESTROYOWNED ([label, , ...except]) {
+  onDESTROYOWNED ([label, report, , ...except]) {
+    if (report !== 'REPORT') return '-ERR syntax error\r\n'
     const ended = this.ownedBy(label).filter((key) => !except.includes(key))
     for (const key of ended) this.onDESTROY([key])
-    return ':' + ended.length + '\r\n'
+    return '*2\r\n:' + ended.length + '\r\n:' + this.unanswered + '\r\n'
   }
 
   onWATCH ([prefix], socket) {

@@ -49,7 +49,8 @@ test('wrong options are errors that name the option', () => {
     ['sessionTTL', { sessionTTL: 1e12 }], ['logger', { logger: {} }], ['logger', { logger: 'console' }],
     ['gracefulShutdown', { gracefulShutdown: true, gracefullShutdown: false }], ['gracefullShutdown', { gracefullShutdown: 1 }],
     ['cluster', { cluster: 'a b' }], ['peers', { peers: [] }], ['peers', { peers: ['a b'] }], ['peers', { peers: ['--key-file'] }], ['mode', { mode: 'broadcast' }],
-    ['mode', { mode: 'unicast' }], ['peers', { mode: 'multicast', peers: ['a'] }], ['ack', { ack: 32 }], ['ack', { ack: 'some' }],
+    ['mode', { mode: 'unicast' }], ['peers', { mode: 'multicast', peers: ['a'] }],
+    ['multicast', { mode: 'unicast', peers: ['a'], multicast: '228.0.0.5' }], ['multicastTTL', { mode: 'unicast', peers: ['a'], multicastTTL: 1 }], ['ack', { ack: 32 }], ['ack', { ack: 'some' }],
     ['socket', { socket: 'here' }], ['socket', { socket: '/' + 'x'.repeat(200) }], ['keyFile', { socket: '/run/s', keyFile: 'key' }],
     ['keyFile', { keyFile: 7 }], ['user', { user: 'a..b' }], ['linger', { linger: 0 }], ['prefix', { prefix: 7 }], ['(all)', []], ['(all)', 'v4']
   ]

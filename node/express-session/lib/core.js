@@ -31,7 +31,7 @@ class Core {
     const open = () => engine.open()
     const greet = (link) => this.greet(link)
     const client = new Client({ open, greet, log: this.log })
-    const watcher = new Watcher({ client, prefix: o.prefix, open, greet, log: this.log })
+    const watcher = new Watcher({ prefix: o.prefix, open, greet, log: this.log })
     this.inside = { engine, client, watcher }
     this.farewell = new Farewell(this)
     this.told = '' // "connect" or "disconnect", whichever came last
@@ -312,10 +312,18 @@ class Core {
     }))
   }
 
-  destroyUser (id, { except } = {}, done) {
+  /** destroyUser gives how many sessions it ended and, where a report is asked for, how many other servers have not confirmed it. */
+  destroyUser (id, { except, report = false } = {}, done) {
     const spared = (except === undefined || except === null ? [] : [except]).flat().map((sid) => this.key(sid))
     const rest = spared.length > 0 ? ['EXCEPT', ...spared] : []
-    this.owned(id, done, (label) => this.call(['SESSION', 'DESTROYOWNED', label, ...rest], done))
+    this.owned(id, done, (label) => this.call(['SESSION', 'DESTROYOWNED', label, 'REPORT', ...rest], (error, reply) => {
+      if (error) return done(error)
+      const [ended, unanswered] = reply
+      if (unanswered > 0 && this.options.ack !== '0') {
+        this.log.warn('a logout everywhere was not confirmed by ' + unanswered + ' other servers: a session that began there just before may live on')
+      }
+      done(null, report ? { ended, unanswered } : ended)
+    }))
   }
 
   owned (id, done, use) {

@@ -164,6 +164,9 @@ function checkTogether (o, given) {
     throw wrong('gracefulShutdown', 'it is given in both spellings, and differently: leave one out')
   }
   if (o.mode === 'unicast' && !o.peers) throw wrong('mode', '"unicast" needs to know where other servers are: give peers as well')
+  for (const name of o.mode === 'unicast' ? ['multicast', 'multicastTTL'] : []) {
+    if (o[name] !== undefined) throw wrong(name, 'mode "unicast" has no use for it: leave one of the two out')
+  }
   if (o.mode === 'multicast' && o.peers) throw wrong('peers', 'mode "multicast" has no use for them: leave one of the two out')
   if (!o.socket) return
   for (const name of ['keyFile', 'cluster', 'peers', 'mode', 'interface', 'linger']) {

@@ -40,7 +40,7 @@ function makeStore (Base) {
     /** byUser lists the ids of a user's sessions. */
     byUser (id, done) { return settle(done, (done) => this[CORE].byUser(id, done)) }
 
-    /** destroyUser ends all sessions of a user, but for those in options.except; the result is how many. */
+    /** destroyUser ends all sessions of a user, but for those in options.except; the result is how many, with options.report { ended, unanswered }. */
     destroyUser (id, options, done) {
       if (typeof options === 'function') [options, done] = [undefined, options]
       return settle(done, (done) => this[CORE].destroyUser(id, options || {}, done))

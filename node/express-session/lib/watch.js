@@ -34,8 +34,7 @@ class Watch extends EventEmitter {
 
 /** Watcher has the connection and knows who watches what. */
 class Watcher {
-  constructor ({ client, prefix, open, greet, log, waits }) {
-    this.main = client
+  constructor ({ prefix, open, greet, log, waits }) {
     this.prefix = prefix
     this.make = () => new Client({ open, greet: (link) => this.greet(link, greet), log, waits })
     this.client = null
@@ -79,10 +78,10 @@ class Watcher {
     for (const watch of this.bySid.get(undefined) || []) watch.emit('missed')
   }
 
-  /** check asks whether a session that is watched ended while nobody was told. */
+  /** check asks whether a session that is watched ended while nobody was told, over the connection that tells of what follows. */
   check (sid) {
     if (sid === undefined) return
-    this.main.call(['SESSION', 'GET', this.prefix + sid], (error, reply) => {
+    this.client.call(['SESSION', 'GET', this.prefix + sid], (error, reply) => {
       if (!error && reply === null) this.tell({ type: 'destroyed', sid })
     })
   }
