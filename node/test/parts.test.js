@@ -10,6 +10,7 @@ const { Parser, Push, ReplyError, encode, limits } = lib('resp.js')
 const { Base, changesOf, fieldsOf, jsonOf } = lib('session-base.js')
 const { lifetime, renew, sameButExpiry, day, longest } = lib('lifetime.js')
 const { lock, unlock } = lib('lock.js')
+const { explain } = lib('explain.js')
 const { fits, place } = lib('discover.js')
 const engineLog = lib('engine-log.js')
 
@@ -213,6 +214,21 @@ test('what an engine prints is told by its levels, and what it says as it ends b
   follower.look()
   assert.deepEqual(told[2], 'error engine: half a line')
   assert.equal(engineLog.complaints(file, at), '--key-file: is missing')
+})
+
+test('what an engine complains of is told in the words of the options', () => {
+  const npx = 'npx @sessioncast/express-session'
+  const options = { use: 'v4', keyFile: '/etc/k', interface: 'eth1', address: '10.0.0.1' }
+  for (const [said, told, o = options] of [
+    ['there is no key file: open /etc/k: no such file; make one with: sessioncast key new --out /etc/k', 'option keyFile: there is no key file: open /etc/k: no such file; make one with: ' + npx + ' key new --out /etc/k'],
+    ['--peers: "x:0" has no usable port', 'option peers: "x:0" has no usable port'],
+    ['no usable network interface: there is no interface "eth1"', 'option interface: no usable network interface: there is no interface "eth1"'],
+    ['no interface has the address 10.0.0.1; this', 'option ipv4: no interface has the address 10.0.0.1; this'],
+    ['no interface has the address fd00::1; this', 'option ipv6: no interface has the address fd00::1; this', { use: 'v6', address: 'fd00::1' }],
+    ['a node at 10.0.0.1 uses it: another port, as --port 4100; run: sessioncast bridge --key-file=/etc/k', 'a node at 10.0.0.1 uses it: another port, as multicastPort: 4100; run: ' + npx + ' bridge --key-file=/etc/k'],
+    ['making the folder of the key file: mkdir /x: denied', 'making the folder of the key file: mkdir /x: denied; name another place with option keyFile, and make one there with: ' + npx + ' key new --out FILE', { use: 'v4' }],
+    ['SESSIONCAST_MAX_MEMORY: "plenty" is no size', 'SESSIONCAST_MAX_MEMORY: "plenty" is no size']
+  ]) assert.equal(explain(said, o), told)
 })
 
 test('the one folder for sockets is used, and no other is looked into', (t) => {
