@@ -183,6 +183,18 @@ test('a lock is one process\'s, and of one that is gone nobody\'s', (t) => {
   assert.ok(lock(file, 3_600_000), 'of a process before this one that had its number')
 })
 
+test('where no lock can be written an engine is started without one, and none is left', (t) => {
+  const file = path.join(tempDir(t), 'lock')
+  const { writeFileSync } = fs
+  t.after(() => { fs.writeFileSync = writeFileSync })
+  fs.writeFileSync = (file) => { // as on a full disk
+    fs.closeSync(fs.openSync(file, 'wx'))
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  }
+  assert.ok(lock(file, 60_000))
+  assert.ok(!fs.existsSync(file))
+})
+
 test('a running daemon is used where it is of the cluster that is meant', () => {
   const status = { cluster: '', group: '228.0.0.5:4000', mode: 'auto', address: '10.0.0.1:4000', clients: [] }
   const o = { use: 'v4' }

@@ -14,11 +14,17 @@ function lock (file, ms) {
       fs.writeFileSync(file, String(process.pid), { flag: 'wx', mode: 0o600 })
       return true
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error
+      if (error.code !== 'EEXIST') return without(file)
     }
     if (!removeStale(file, ms)) return false
   }
   return false
+}
+
+/** without goes on where no lock can be written, as on a full disk: an engine does not need one. What was begun is not left for others to wait for. */
+function without (file) {
+  try { fs.unlinkSync(file) } catch {}
+  return true
 }
 
 /** removeStale removes the lock of who is gone, and nobody else's: what was moved away is looked at again before it is removed. */
