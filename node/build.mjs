@@ -24,7 +24,7 @@ function buildEngine (platform) {
   const folder = join(dist, 'engine-' + platform)
   const program = join(folder, fileOf(platform))
   mkdirSync(dirname(program), { recursive: true })
-  execFileSync(go, ['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w -buildid=', '-o', program, './cmd/sessioncast'], {
+  execFileSync(go, ['build', '-trimpath', '-buildvcs=false', '-ldflags', `-s -w -buildid= -X github.com/sessioncast/sessioncast/internal/daemon.stamped=v${manifest.version}`, '-o', program, './cmd/sessioncast'], {
     cwd: dirname(here),
     stdio: 'inherit',
     env: { ...process.env, CGO_ENABLED: '0', GOOS: goNames[os] || os, GOARCH: goNames[cpu] || cpu }

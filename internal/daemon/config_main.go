@@ -99,8 +99,14 @@ func version() string {
 	return fmt.Sprintf("%s %s %s/%s", release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
+// stamped is the release that the linker was told, as for the npm packages: a build in a folder of sources knows none.
+var stamped string
+
 // release tells what was built, from what the toolchain recorded.
 func release() string {
+	if stamped != "" {
+		return stamped
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

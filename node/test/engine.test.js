@@ -4,6 +4,7 @@ const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const path = require('node:path')
 const dgram = require('node:dgram')
+const { EventEmitter } = require('node:events')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { lacks } = require('./need.js')
@@ -185,6 +186,37 @@ test('an app that starts after the key was copied uses it, though the engine of 
   await again.set('b', made())
   assert.ok(await before.get('b'), 'who was there before uses the new one too')
 })
+
+/** olderEngine is a link to an engine of before an update, which is the process pid. */
+function olderEngine (pid, synced) {
+  const info = `# Server\r\nprocess_id:${pid}\r\nsessioncast_version:v0.0.9\r\n# Sessioncast\r\nmembers_synced:${synced}\r\n`
+  return Object.assign(new EventEmitter(), { call: (args, done) => done(null, info) })
+}
+
+for (const [what, synced] of [['is ended where others hold its sessions', 2], ['goes on where nobody does, which is told', 1]]) {
+  test('an engine of before an update ' + what, linux, async (t) => {
+    const [host] = cluster(t, 1)
+    const lines = []
+    const { engine } = insides(host.store({ logger: { info () {}, warn: (line) => lines.push(line) } }))
+    engine.started = true
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    const link = olderEngine(child.pid, synced)
+    const ended = once(child, 'close').then(() => link.emit('close'))
+    const kept = engine.keepOrReplace(link)
+    if (synced > 1) {
+      await assert.rejects(kept, { code: 'SESSIONCAST_UNAVAILABLE', retryAfter: 0 })
+      await ended
+    } else {
+      await kept
+      assert.equal(child.signalCode, null)
+      child.kill()
+      await ended
+      await engine.keepOrReplace(null) // looks once
+    }
+    assert.equal(lines.filter((line) => line.includes('the engine is of version v0.0.9')).length, 1)
+  })
+}
 
 /** impatient makes a store whose calls would wait until the test is over, if they waited. */
 function impatient (host, options) {

@@ -22,6 +22,12 @@ function readHashes () {
   }
 }
 
+/** ownVersion is the version of the engine that belongs to this package, null where another is named or the package was not built. */
+function ownVersion (env = process.env) {
+  if (env[override]) return null
+  try { return readHashes().version } catch { return null }
+}
+
 /**
  * findBinary gives the path of the engine's program, once its content was seen to be that which belongs to this package. The
  * folder takes a copy where the package lies inside an archive or may not be executed.
@@ -98,4 +104,4 @@ function runnable (found, content, hash, folder) {
   return copy
 }
 
-module.exports = { findBinary, known, packageOf, fileOf, override }
+module.exports = { findBinary, ownVersion, known, packageOf, fileOf, override }

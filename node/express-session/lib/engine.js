@@ -6,7 +6,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const net = require('node:net')
 const path = require('node:path')
-const { findBinary, override } = require('./binary.js')
+const { findBinary, ownVersion, override } = require('./binary.js')
 const { askInfo } = require('./client.js')
 const { findDaemon } = require('./discover.js')
 const engineLog = require('./engine-log.js')
@@ -112,34 +112,49 @@ class Engine {
   }
 
   /**
-   * keepOrReplace ends an engine whose key file holds something else by now: one that lingers for the app's next start, while somebody copied the
-   * cluster's key to this host, would go on in the cluster of the old one for as long as the app is started again in time. A store looks
-   * once, so that an app goes to the new key as it starts and not while it runs.
+   * keepOrReplace ends an engine that this store is not to go on with. One that lingers for the app's next start, while somebody copied the
+   * cluster's key to this host, would go on in the cluster of the old key for as long as the app is started again in time; and one of before an update
+   * for as long as the app's processes are exchanged one after another: it is ended where other servers hold its sessions. A store looks
+   * once, so that an app goes to what is new as it starts and not while it runs.
    */
   async keepOrReplace (link) {
     if (this.fits || !this.started) return
     const info = await askInfo(link, 'server', 'sessioncast')
-    if (await hasChanged(info)) await this.replace(Number(info.process_id), link, info.key_file)
+    if (await hasChanged(info)) await this.replace(info, link, 'another key is in ' + info.key_file + ' since the engine was started')
+    const [has, own] = [info.sessioncast_version, ownVersion(this.env)]
+    if (isOlder(has, own)) {
+      if (info.members_synced > 1) await this.replace(info, link, 'the engine is of version ' + has + ' and the app of v' + own)
+      this.log.warn('the engine is of version ' + has + ' and the app of v' + own + ': no other server holds its sessions, so it goes on until ' + this.options.linger + ' s after its last process')
+    }
     this.fits = true
   }
 
-  async replace (pid, link, file) {
+  async replace ({ process_id: id }, link, why) {
+    const pid = Number(id)
     const lockFile = this.lockFile(this.dir(), engineTarget(this.options, this.dir()))
     if (!(pid > 1) || !lock(lockFile, times.listens + 5000)) throw this.elsewhere()
     try {
-      this.log.warn('another key is in ' + file + ' since the engine was started: it is started again, with that key')
+      this.log.warn(why + ': it is started again')
       const gone = new Promise((resolve) => link.once('close', resolve))
       process.kill(pid, 'SIGTERM')
       await Promise.race([gone, pause(times.listens)])
     } finally {
       unlock(lockFile)
     }
-    throw Object.assign(fail('UNAVAILABLE', 'the engine is started again with the key that is in ' + file), { retryAfter: 0 })
+    throw Object.assign(fail('UNAVAILABLE', 'the engine is started again: ' + why), { retryAfter: 0 })
   }
 
   close () {
     if (this.follower) this.follower.stop()
   }
+}
+
+/** isOlder compares versions of engines; one that is no release is as old as any. */
+function isOlder (has, own) {
+  const [a, b] = [has, own].map((version) => /^v?(\d+)\.(\d+)\.(\d+)/.exec(version || ''))
+  if (!a || !b) return false
+  const i = [1, 2, 3].find((i) => a[i] !== b[i])
+  return i !== undefined && Number(a[i]) < Number(b[i])
 }
 
 /** hasChanged tells whether an engine's key file holds something else than as it started. One that cannot be read is left for the engine to complain of. */
