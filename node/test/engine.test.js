@@ -4,10 +4,11 @@ const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const path = require('node:path')
 const dgram = require('node:dgram')
-const { EventEmitter } = require('node:events')
+const { Socket } = require('node:net')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { lacks } = require('./need.js')
+const { identity } = require('./package.js').lib('paths.js')
 const { cluster, eventually, once, made, insides, patience, pause, tempDir } = require('./world.js')
 
 const linux = process.platform === 'linux' ? {} : { skip: 'looks at /proc' }
@@ -190,23 +191,28 @@ test('an app that starts after the key was copied uses it, though the engine of 
 /** olderEngine is a link to an engine of before an update, which is the process pid. */
 function olderEngine (pid, synced) {
   const info = `# Server\r\nprocess_id:${pid}\r\nsessioncast_version:v0.0.9\r\n# Sessioncast\r\nmembers_synced:${synced}\r\n`
-  return Object.assign(new EventEmitter(), { call: (args, done) => done(null, info) })
+  return { call: (args, done) => done(null, info) }
 }
 
 for (const [what, synced] of [['is ended where others hold its sessions', 2], ['goes on where nobody does, which is told', 1]]) {
   test('an engine of before an update ' + what, linux, async (t) => {
     const [host] = cluster(t, 1)
     const lines = []
-    const { engine } = insides(host.store({ logger: { info () {}, warn: (line) => lines.push(line) } }))
-    engine.started = true
+    const store = host.store({ logger: { info () {}, warn: (line) => lines.push(line) } })
+    store.close() // its engine is looked at alone
+    const { engine } = insides(store)
+    const started = []
+    Object.assign(engine, { started: true, run: async () => { started.push(fs.readdirSync(engine.dir())); return new Socket() } })
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
     t.after(() => child.kill('SIGKILL'))
-    const link = olderEngine(child.pid, synced)
-    const ended = once(child, 'close').then(() => link.emit('close'))
-    const kept = engine.keepOrReplace(link)
+    const hold = setInterval(() => {}, 1000) // the store holds no process
+    t.after(() => clearInterval(hold))
+    const ended = once(child, 'close')
+    const kept = engine.keepOrReplace(olderEngine(child.pid, synced))
     if (synced > 1) {
       await assert.rejects(kept, { code: 'SESSIONCAST_UNAVAILABLE', retryAfter: 0 })
       await ended
+      assert.ok(started[0].includes('express-' + identity(engine.options) + '.starting'), 'the lock is held until ours is there')
     } else {
       await kept
       assert.equal(child.signalCode, null)

@@ -120,24 +120,27 @@ class Engine {
   async keepOrReplace (link) {
     if (this.fits || !this.started) return
     const info = await askInfo(link, 'server', 'sessioncast')
-    if (await hasChanged(info)) await this.replace(info, link, 'another key is in ' + info.key_file + ' since the engine was started')
+    if (await hasChanged(info)) await this.replace(info, 'another key is in ' + info.key_file + ' since the engine was started')
     const [has, own] = [info.sessioncast_version, ownVersion(this.env)]
     if (isOlder(has, own)) {
-      if (info.members_synced > 1) await this.replace(info, link, 'the engine is of version ' + has + ' and the app of v' + own)
+      if (info.members_synced > 1) await this.replace(info, 'the engine is of version ' + has + ' and the app of v' + own)
       this.log.warn('the engine is of version ' + has + ' and the app of v' + own + ': no other server holds its sessions, so it goes on until ' + this.options.linger + ' s after its last process')
     }
     this.fits = true
   }
 
-  async replace ({ process_id: id }, link, why) {
-    const pid = Number(id)
-    const lockFile = this.lockFile(this.dir(), engineTarget(this.options, this.dir()))
-    if (!(pid > 1) || !lock(lockFile, times.listens + 5000)) throw this.elsewhere()
+  /** replace starts another engine in the place of one, under the lock: who is still there from before an update would start the old one again. */
+  async replace ({ process_id: id }, why) {
+    const [dir, pid] = [this.dir(), Number(id)]
+    const target = engineTarget(this.options, dir)
+    const lockFile = this.lockFile(dir, target)
+    if (!(pid > 1) || !lock(lockFile, 2 * times.listens + 5000)) throw this.elsewhere()
     try {
       this.log.warn(why + ': it is started again')
-      const gone = new Promise((resolve) => link.once('close', resolve))
       process.kill(pid, 'SIGTERM')
-      await Promise.race([gone, pause(times.listens)])
+      for (const end = Date.now() + times.listens; alive(pid) && Date.now() < end;) await pause(times.look)
+      const socket = await this.run(dir, target)
+      socket.destroy()
     } finally {
       unlock(lockFile)
     }
