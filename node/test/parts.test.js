@@ -239,6 +239,7 @@ test('what an engine complains of is told in the words of the options', () => {
     ['no interface has the address fd00::1; this', 'option ipv6: no interface has the address fd00::1; this', { use: 'v6', address: 'fd00::1' }],
     ['a node at 10.0.0.1 uses it: another port, as --port 4100; run: sessioncast bridge --key-file=/etc/k', 'a node at 10.0.0.1 uses it: another port, as multicastPort: 4100; run: ' + npx + ' bridge --key-file=/etc/k'],
     ['making the folder of the key file: mkdir /x: denied', 'making the folder of the key file: mkdir /x: denied; name another place with option keyFile, and make one there with: ' + npx + ' key new --out FILE', { use: 'v4' }],
+    ['no place for a cluster key: $HOME is not defined; name a file with --key-file, or make one with: sessioncast key new --out FILE', 'no place for a cluster key: $HOME is not defined; name a file with option keyFile, or make one with: ' + npx + ' key new --out FILE', { use: 'v4' }],
     ['SESSIONCAST_MAX_MEMORY: "plenty" is no size', 'SESSIONCAST_MAX_MEMORY: "plenty" is no size']
   ]) assert.equal(explain(said, o), told)
 })

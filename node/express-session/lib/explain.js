@@ -10,7 +10,7 @@ function explain (text, options) {
   const said = text
     .replace(/\bsessioncast (key new|bridge|status|wait|config)\b/g, program + ' $1')
     .replace(/\bas --port (\d+)/, 'as multicastPort: $1')
-    .replace(/^--([a-z-]+):/, (whole, flag) => flags[flag] ? 'option ' + flags[flag] + ':' : whole)
+    .replace(/(^|\bwith )--([a-z-]+)\b/g, (whole, before, flag) => flags[flag] ? before + 'option ' + flags[flag] : whole)
   if (/^(making the folder of the|writing a) key file\b/.test(said)) return said + '; name another place with option keyFile, and make one there with: ' + program + ' key new --out FILE'
   const name = said.startsWith('option ') ? undefined : about(said, options)
   return name ? 'option ' + name + ': ' + said : said
