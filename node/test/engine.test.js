@@ -162,10 +162,10 @@ test('a daemon that runs already is used, and none is started', linux, async (t)
 test('apps of one user with different options have an engine each, whoever comes first', linux, async (t) => {
   const [host] = cluster(t, 1)
   await host.store().set('a', made())
-  host.env.SESSIONCAST_PORT = String(host.cluster.port + 1)
-  const other = host.store({ multicastPort: undefined }) // so that a daemon with any port is of its cluster
-  assert.equal(await other.get('a'), undefined)
-  assert.equal(host.pids().length, 2)
+  assert.equal(await host.store({ cluster: 'other' }).get('a'), undefined)
+  host.env.SESSIONCAST_CLUSTER = 'shop'
+  assert.equal(await host.store().get('a'), undefined)
+  assert.equal(host.pids().length, 3)
 })
 
 test('an app that starts after the key was copied uses it, though the engine of before lingers', linux, async (t) => {

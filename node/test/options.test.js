@@ -86,6 +86,11 @@ test('one engine is shared where the options mean the same node', () => {
   assert.deepEqual(same.map((o) => identity(readOptions(o))), ['', '', ''])
   const others = [{ use: 'v6' }, { multicastPort: 4001 }, { cluster: 'a' }, { keyFile: 'a' }, { peers: ['a'] }, { interface: 'lo' }].map((o) => identity(readOptions(o)))
   assert.equal(new Set(['', ...others]).size, 7)
+  const by = (env, o) => identity(readOptions(o, env))
+  const told = [{ SESSIONCAST_CLUSTER: 'a' }, { SESSIONCAST_CLUSTER: 'b' }, { SESSIONCAST_KEY: 'k' }, { SESSIONCAST_PORT: '4001' }, { SESSIONCAST_CONFIG: '/a' }].map((env) => by(env))
+  assert.equal(new Set(['', ...told]).size, 6)
+  assert.equal(by({ SESSIONCAST_MAX_MEMORY: '1GiB', SESSIONCAST_CLUSTER: '', HOME: '/' }), '')
+  assert.equal(by({ SESSIONCAST_CLUSTER: 'a', SESSIONCAST_KEY: 'k' }, { cluster: 'b', keyFile: 'f' }), by({}, { cluster: 'b', keyFile: 'f' }), 'an option overrules its variable')
 })
 
 test('names of engines fit what the daemon takes, whatever the host is called', () => {

@@ -200,6 +200,7 @@ test('a running daemon is used where it is of the cluster that is meant', () => 
   const o = { use: 'v4' }
   assert.ok(fits(status, o))
   assert.ok(fits({ ...status, clients: ['127.0.0.1:6379', 'unix:///run/sessioncast/site.resp'] }, o))
+  for (const client of ['unix:///run/sessioncast/express.resp', 'unix:///run/user/1000/sessioncast/express-0123abcd.resp']) assert.ok(!fits({ ...status, clients: [client] }, o), 'another app\'s')
   assert.ok(fits({ ...status, interface: 'eth1' }, { ...o, interface: 'eth1', address: '10.0.0.1' }))
   assert.ok(!fits({ ...status, interface: 'eth1' }, { ...o, interface: 'eth0' }))
   assert.ok(!fits(status, { ...o, address: '10.0.0.2' }))

@@ -10,7 +10,7 @@ const limits = { sockets: 64, answer: 4 << 20, ms: 500 }
 
 /** findDaemon gives the place for clients of a daemon of the cluster that the options name, or null. */
 async function findDaemon (options, env) {
-  if (windows || options.keyFile !== undefined) return null // which key a daemon has is not told
+  if (windows || options.keyFile !== undefined || options.variables !== undefined) return null // which key a daemon has is not told, nor what its variables are
   const sockets = runtimeDirs(env).flatMap(listSockets).slice(0, limits.sockets)
   const answers = await Promise.all(sockets.map(status))
   const fitting = answers.filter((s) => s && fits(s, options)).flatMap((s) => s.clients)

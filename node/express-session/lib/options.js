@@ -122,8 +122,18 @@ const readers = {
   linger: given(number(1, 30 * 24 * 3600, '60, which are seconds'))
 }
 
+/** What of the engine's own variables makes its node another one; each is overruled by the option of the same meaning. */
+const variables = {
+  KEY: 'keyFile', KEY_FILE: 'keyFile', INSECURE: undefined, CONFIG: undefined, CLUSTER: 'cluster', GROUP: 'multicast', PORT: 'multicastPort', MODE: 'mode', PEERS: 'peers', PEERS_FILE: undefined, INTERFACE: 'interface', ADDRESS: undefined
+}
+
+function readVariables (env, o) {
+  const set = Object.entries(variables).filter(([name, option]) => env['SESSIONCAST_' + name] && o[option] === undefined)
+  return set.length > 0 ? set.map(([name]) => [name, env['SESSIONCAST_' + name]]) : undefined
+}
+
 /** readOptions checks what an app gave and fills in the rest. A mistake is an error that names the option. */
-function readOptions (given) {
+function readOptions (given, env = process.env) {
   if (given === undefined || given === null) given = {}
   if (typeof given !== 'object' || Array.isArray(given)) throw wrong('(all)', (Array.isArray(given) ? 'a list' : shown(given)) + ' is no object')
   const o = {}
@@ -134,6 +144,7 @@ function readOptions (given) {
   checkTogether(o, given)
   return {
     use: o.use ?? defaults.use,
+    variables: readVariables(env, o),
     group: o.multicast,
     port: o.multicastPort,
     ttl: o.multicastTTL ?? defaults.multicastTTL,

@@ -58,7 +58,7 @@ function checkOwn (dir) {
 
 /** Engines are different where what makes a node another node is. */
 function identity (o) {
-  const made = { use: o.use, group: o.group, port: o.port, address: o.address, interface: o.interface, cluster: o.cluster, mode: o.mode, peers: o.peers, keyFile: o.keyFile }
+  const made = { use: o.use, group: o.group, port: o.port, address: o.address, interface: o.interface, cluster: o.cluster, mode: o.mode, peers: o.peers, keyFile: o.keyFile, variables: o.variables }
   const parts = Object.entries(made).filter(([, value]) => value !== undefined && value !== 'v4')
   if (parts.length === 0) return ''
   return crypto.createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 8)
