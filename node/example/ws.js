@@ -19,14 +19,20 @@ app.post('/login', (req, res, next) => req.session.regenerate((error) => {
   res.json({ user: req.session.user })
 }))
 app.post('/logout', (req, res, next) => req.session.destroy((error) => error ? next(error) : res.json({})))
-app.post('/logout-everywhere', async (req, res) => res.json({ ended: await store.destroyUser(req.session.user) }))
+app.post('/logout-everywhere', (req, res, next) => {
+  if (!req.session.user) return res.status(401).json({})
+  store.destroyUser(req.session.user).then((ended) => res.json({ ended }), next)
+})
 
 const server = http.createServer(app)
 const sockets = new WebSocketServer({ noServer: true })
-server.on('upgrade', (req, socket, head) => sessions(req, {}, () => {
-  if (!req.session || !req.session.user) return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
-  sockets.handleUpgrade(req, socket, head, (ws) => welcome(ws, req.session.user, req.sessionID))
-}))
+server.on('upgrade', (req, socket, head) => {
+  socket.on('error', () => socket.destroy()) // who hangs up while the session is read would end the process
+  sessions(req, {}, () => {
+    if (!req.session || !req.session.user) return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+    sockets.handleUpgrade(req, socket, head, (ws) => welcome(ws, req.session.user, req.sessionID))
+  })
+})
 
 function welcome (ws, user, sid) {
   const watch = store.watch(sid)

@@ -2,6 +2,7 @@
 // Express apps on several servers, each with an engine of its own on loopback.
 const assert = require('node:assert/strict')
 const fs = require('node:fs')
+const net = require('node:net')
 const path = require('node:path')
 const { test } = require('node:test')
 const { fromApp } = require('./package.js')
@@ -154,6 +155,19 @@ test('a user is logged out everywhere but here', linux, async (t) => {
   assert.deepEqual(pages.map((page) => page.passport && page.passport.user), ['ann', undefined, undefined, 'bob'])
 })
 
+/** hangUp asks for a WebSocket and resets the connection at once. */
+function hangUp (port) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: connect.sid=s%3Aa.b\r\n\r\n', () => {
+        setImmediate(() => socket.resetAndDestroy())
+      })
+    })
+    socket.once('error', reject)
+    socket.once('close', resolve)
+  })
+}
+
 test('the example closes the WebSockets of who logs out on another server', linux, async (t) => {
   const WebSocket = fromApp('ws')
   const hosts = cluster(t, 2)
@@ -173,6 +187,7 @@ test('the example closes the WebSockets of who logs out on another server', linu
     ws.once('error', reject)
   })
   await assert.rejects(open(), /401/)
+  for (let i = 0; i < 300; i++) await hangUp(servers[1].port)
   await ann.post(servers[0], '/login', { user: 'ann' })
   const ws = await eventually('the other server knows her', () => open().catch(() => null))
   const message = once(ws, 'message')
