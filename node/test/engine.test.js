@@ -194,7 +194,7 @@ function olderEngine (pid, synced) {
   return { call: (args, done) => done(null, info) }
 }
 
-for (const [what, synced] of [['is ended where others hold its sessions', 2], ['goes on where nobody does, which is told', 1]]) {
+for (const [what, synced, command = 'serve'] of [['is ended where others hold its sessions', 2], ['goes on where nobody does, which is told', 1], ['goes on where its number is another program\'s here', 2, 'other']]) {
   test('an engine of before an update ' + what, linux, async (t) => {
     const [host] = cluster(t, 1)
     const lines = []
@@ -203,13 +203,14 @@ for (const [what, synced] of [['is ended where others hold its sessions', 2], ['
     const { engine } = insides(store)
     const started = []
     Object.assign(engine, { started: true, run: async () => { started.push(fs.readdirSync(engine.dir())); return new Socket() } })
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    fs.writeFileSync(path.join(host.dir, command), 'setInterval(() => {}, 1000)')
+    const child = spawn(process.execPath, [command], { cwd: host.dir, stdio: 'ignore' })
     t.after(() => child.kill('SIGKILL'))
     const hold = setInterval(() => {}, 1000) // the store holds no process
     t.after(() => clearInterval(hold))
     const ended = once(child, 'close')
     const kept = engine.keepOrReplace(olderEngine(child.pid, synced))
-    if (synced > 1) {
+    if (synced > 1 && command === 'serve') {
       await assert.rejects(kept, { code: 'SESSIONCAST_UNAVAILABLE', retryAfter: 0 })
       await ended
       assert.ok(started[0].includes('express-' + identity(engine.options) + '.starting'), 'the lock is held until ours is there')

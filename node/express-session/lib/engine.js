@@ -13,6 +13,7 @@ const engineLog = require('./engine-log.js')
 const { explain } = require('./explain.js')
 const { fail, final } = require('./errors.js')
 const { lock, unlock } = require('./lock.js')
+const { alive, endEngine, isEngine } = require('./processes.js')
 const { engineName, engineTarget, ownDir, targetText, windows } = require('./paths.js')
 
 const times = {
@@ -123,8 +124,9 @@ class Engine {
     if (await hasChanged(info)) await this.replace(info, 'another key is in ' + info.key_file + ' since the engine was started')
     const [has, own] = [info.sessioncast_version, ownVersion(this.env)]
     if (isOlder(has, own)) {
-      if (info.members_synced > 1) await this.replace(info, 'the engine is of version ' + has + ' and the app of v' + own)
-      this.log.warn('the engine is of version ' + has + ' and the app of v' + own + ': no other server holds its sessions, so it goes on until ' + this.options.linger + ' s after its last process')
+      const why = 'the engine is of version ' + has + ' and the app of v' + own
+      if (info.members_synced > 1) await this.replace(info, why)
+      else this.log.warn(why + ': no other server holds its sessions, so it goes on until ' + this.options.linger + ' s after its last process')
     }
     this.fits = true
   }
@@ -134,10 +136,11 @@ class Engine {
     const [dir, pid] = [this.dir(), Number(id)]
     const target = engineTarget(this.options, dir)
     const lockFile = this.lockFile(dir, target)
-    if (!(pid > 1) || !lock(lockFile, 2 * times.listens + 5000)) throw this.elsewhere()
+    if (!isEngine(pid)) return this.log.warn(why + ', and its process cannot be told from here: end it to have it started again')
+    if (!lock(lockFile, 2 * times.listens + 5000)) throw this.elsewhere()
     try {
       this.log.warn(why + ': it is started again')
-      process.kill(pid, 'SIGTERM')
+      endEngine(pid)
       for (const end = Date.now() + times.listens; alive(pid) && Date.now() < end;) await pause(times.look)
       const socket = await this.run(dir, target)
       socket.destroy()
@@ -245,25 +248,6 @@ function direct (binary, args, options) {
 
 const why = ({ error }) => error ? error.message : 'it said nothing'
 
-/** alive tells whether a process runs. One that has ended stays in the table where nobody asks for its end, as in a container whose first process is the app. */
-function alive (pid) {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return error.code === 'EPERM'
-  }
-  return !isZombie(pid)
-}
-
-function isZombie (pid) {
-  try {
-    const stat = fs.readFileSync('/proc/' + pid + '/stat', 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] === 'Z'
-  } catch {
-    return false
-  }
-}
-
 /** listens resolves when the engine takes connections, and rejects when it ended, with what it said. */
 async function listens (target, engine, complaint) {
   const end = Date.now() + times.listens
@@ -280,4 +264,4 @@ async function listens (target, engine, complaint) {
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms).unref() })
 
-module.exports = { Engine, connect, engineArgs, alive }
+module.exports = { Engine, connect, engineArgs }

@@ -3,6 +3,7 @@
 // engine stays a while for the app's next start.
 
 const { askInfo } = require('./client.js')
+const { endEngine, isEngine } = require('./processes.js')
 
 const times = {
   calls: 1000, // for calls under way to end, ms
@@ -24,7 +25,7 @@ class Farewell {
     if (!client.link || !engine.started) return
     const info = await askInfo(client.link, 'server', 'clients', 'sessioncast')
     const last = Number(info.connected_clients) <= connections(this.store.inside)
-    if (last && info.members_synced > 1 && info.process_id > 1) this.pid = Number(info.process_id)
+    if (last && info.members_synced > 1 && isEngine(Number(info.process_id))) this.pid = Number(info.process_id)
   }
 
   /** prepare keeps looking, for a process that will have no time to ask. */
@@ -40,7 +41,7 @@ class Farewell {
 
   /** atOnce ends the engine as it was seen last. */
   atOnce () {
-    if (this.pid > 0) terminate(this.pid)
+    if (this.pid > 0) endEngine(this.pid)
   }
 
   async leave () {
@@ -54,7 +55,7 @@ class Farewell {
     if (this.pid === 0 || !client.link) return
     const gone = new Promise((resolve) => client.link.once('close', resolve))
     client.closed = true // no other engine is to be started for a process that ends
-    terminate(this.pid)
+    endEngine(this.pid)
     await Promise.race([gone, pause(times.gone)])
   }
 
@@ -63,10 +64,6 @@ class Farewell {
 
 /** connections of this process: of the store itself and of its watcher. */
 const connections = ({ client, watcher }) => (client.link ? 1 : 0) + (watcher.client && watcher.client.link ? 1 : 0)
-
-function terminate (pid) {
-  try { process.kill(pid, 'SIGTERM') } catch {}
-}
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
