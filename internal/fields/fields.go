@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 
 	"github.com/sessioncast/sessioncast/internal/record"
 )
@@ -45,28 +47,12 @@ func Split(text []byte) ([]Member, error) {
 // SplitValid is Split of what Split has taken apart before, here or on another node, and does not look at the members once more. Of anything
 // else it makes ErrNoObject, or members of which nothing is known.
 func SplitValid(text []byte) ([]Member, error) {
-	s := scanner{text}
-	if !s.skip('{') {
-		return nil, ErrNoObject
-	}
 	members := make([]Member, 0, 8)
-	for !s.skip('}') {
-		if len(members) > 0 && !s.skip(',') {
-			return nil, ErrNoObject
-		}
-		s.rest = skipSpace(s.rest)
-		quoted := s.value()
-		if len(quoted) < 2 || quoted[0] != '"' || !s.skip(':') {
-			return nil, ErrNoObject
-		}
-		s.rest = skipSpace(s.rest)
-		value := s.value()
-		if len(value) == 0 {
-			return nil, ErrNoObject
-		}
-		members = append(members, Member{Name: unquote(quoted), Value: value})
+	s := scanner{rest: text}
+	for s.next() {
+		members = append(members, Member{Name: unquote(s.quoted), Value: s.value})
 	}
-	if len(skipSpace(s.rest)) > 0 {
+	if s.bad {
 		return nil, ErrNoObject
 	}
 	return members, nil
@@ -82,48 +68,114 @@ func Find(members []Member, name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Render appends the JSON object of a whole that Split has taken apart before, here or on another node, and the fields that were written over it. A whole that
-// is no object is shown as it is.
+// Render appends the JSON object of a whole that Split has taken apart before, here or on another node, and the fields that were written over it, in the
+// order of their names. A whole that is no object is shown as it is.
 func Render(dst, whole []byte, list []record.Field) []byte {
-	members, err := SplitValid(whole)
-	if err != nil {
-		return append(dst, whole...)
-	}
-	over := make(map[string]*record.Field, len(list))
+	start, size := len(dst), len(whole)+len("{}")
 	for i := range list {
-		over[list[i].Name] = &list[i]
+		size += len(list[i].Name) + len(list[i].Bytes) + len(`,"":`)
 	}
-	shown := make(map[string]bool, len(list))
-	dst = append(dst, '{')
-	start := len(dst)
-	put := func(name string, value []byte) {
-		if len(dst) > start {
-			dst = append(dst, ',')
-		}
-		dst = append(appendQuoted(dst, name), ':')
-		dst = append(dst, value...)
+	dst = append(slices.Grow(dst, size), '{')
+	var few [4]uint64 // nearly always enough
+	shown := fieldSet(few[:])
+	if len(list) > 64*len(few) {
+		shown = make(fieldSet, (len(list)+63)/64)
 	}
-	for i := range members {
-		m := &members[i]
-		f := over[m.Name]
+	s := scanner{rest: whole}
+	for s.next() {
+		i, over := find(list, s.quoted)
 		switch {
-		case f == nil:
-			put(m.Name, m.Value)
-		case !f.Removed && !shown[m.Name]:
-			put(m.Name, f.Bytes)
-			shown[m.Name] = true
+		case !over:
+			dst = append(appendName(dst, start, s.quoted), s.value...)
+		case !list[i].Removed && !shown.has(i):
+			dst = append(appendName(dst, start, s.quoted), list[i].Bytes...)
+			shown.add(i)
 		}
 	}
+	if s.bad {
+		return append(dst[:start], whole...)
+	}
 	for i := range list {
-		if f := &list[i]; !f.Removed && !shown[f.Name] {
-			put(f.Name, f.Bytes)
+		if f := &list[i]; !f.Removed && !shown.has(i) {
+			dst = append(append(appendQuoted(comma(dst, start), f.Name), ':'), f.Bytes...)
 		}
 	}
 	return append(dst, '}')
 }
 
-// scanner goes through JSON. What is none it takes for something, and ends where it ends.
-type scanner struct{ rest []byte }
+// fieldSet is a set of places in a list of fields.
+type fieldSet []uint64
+
+func (s fieldSet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
+func (s fieldSet) add(i int)      { s[i/64] |= 1 << (i % 64) }
+
+// find looks for the field of a name in quotes.
+func find(list []record.Field, quoted []byte) (i int, found bool) {
+	if len(list) == 0 {
+		return 0, false
+	}
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = []byte(unquote(quoted))
+	}
+	i = sort.Search(len(list), func(i int) bool { return list[i].Name >= string(name) })
+	return i, i < len(list) && list[i].Name == string(name)
+}
+
+// comma separates what comes next from the member before it in the object that begins at start.
+func comma(dst []byte, start int) []byte {
+	if len(dst) > start+1 {
+		return append(dst, ',')
+	}
+	return dst
+}
+
+// appendName appends a name in quotes, as appendQuoted writes it, and what stands around it.
+func appendName(dst []byte, start int, quoted []byte) []byte {
+	dst = comma(dst, start)
+	for _, c := range quoted[1 : len(quoted)-1] {
+		if c < ' ' || c == '\\' || c >= 0x7f {
+			return append(appendQuoted(dst, unquote(quoted)), ':')
+		}
+	}
+	return append(append(dst, quoted...), ':')
+}
+
+// scanner goes through the members of a JSON object. What is none it takes for something, and ends where it ends.
+type scanner struct {
+	rest          []byte
+	quoted, value []byte // of the member that next has found
+	begun, bad    bool
+}
+
+// next goes to the next member. It is false behind the last, or where the rest is bad.
+func (s *scanner) next() bool {
+	first := !s.begun
+	if first {
+		s.begun = true
+		if !s.skip('{') {
+			return s.fail()
+		}
+	}
+	if s.skip('}') {
+		s.bad = len(skipSpace(s.rest)) > 0
+		return false
+	}
+	if !first && !s.skip(',') {
+		return s.fail()
+	}
+	s.quoted = s.take()
+	if len(s.quoted) < 2 || s.quoted[0] != '"' || !s.skip(':') {
+		return s.fail()
+	}
+	s.value = s.take()
+	return len(s.value) > 0 || s.fail()
+}
+
+func (s *scanner) fail() bool {
+	s.bad = true
+	return false
+}
 
 // skip takes a mark, and the white space before it, if it comes next.
 func (s *scanner) skip(mark byte) bool {
@@ -135,41 +187,64 @@ func (s *scanner) skip(mark byte) bool {
 	return true
 }
 
-// value takes the value that the rest begins with.
-func (s *scanner) value() []byte {
-	depth, i := 0, 0
-	for ; i < len(s.rest); i++ {
-		switch c := s.rest[i]; c {
-		case '"':
-			if i += stringEnd(s.rest[i:]); i == len(s.rest) {
-				return s.take(i)
+// take takes the value that comes next, and the white space before it.
+func (s *scanner) take() []byte {
+	b := skipSpace(s.rest)
+	n := valueEnd(b)
+	s.rest = b[n:]
+	return b[:n:n]
+}
+
+// valueEnd is where the value that b begins with ends, or b does.
+func valueEnd(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	switch b[0] {
+	case '"':
+		return min(stringEnd(b)+1, len(b))
+	case '{', '[':
+		return nestedEnd(b)
+	}
+	for i, c := range b {
+		switch c {
+		case ',', ':', ' ', '\t', '\r', '\n', '}', ']', '"', '{', '[':
+			return i
+		}
+	}
+	return len(b)
+}
+
+// nestedEnd is where the object or array that b begins with ends, or b does. Sessions are mostly this.
+func nestedEnd(b []byte) int {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch nesting[b[i]] {
+		case inString:
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
 			}
-			if depth == 0 {
-				return s.take(i + 1)
-			}
-		case '{', '[':
+		case opens:
 			depth++
-		case '}', ']':
+		case closes:
 			if depth--; depth == 0 {
-				return s.take(i + 1)
-			}
-			if depth < 0 { // of the object around a number or a word
-				return s.take(i)
-			}
-		case ',', ':', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return s.take(i)
+				return i + 1
 			}
 		}
 	}
-	return s.take(i)
+	return len(b)
 }
 
-func (s *scanner) take(n int) []byte {
-	b := s.rest[:n:n]
-	s.rest = s.rest[n:]
-	return b
-}
+// What a byte is to nestedEnd, outside of strings.
+const (
+	inString = iota + 1
+	opens
+	closes
+)
+
+var nesting = [256]uint8{'"': inString, '{': opens, '[': opens, '}': closes, ']': closes}
 
 // stringEnd is where the string that b begins with has its closing quote, or b ends.
 func stringEnd(b []byte) int {
