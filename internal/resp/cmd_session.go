@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/sessioncast/sessioncast/internal/fields"
@@ -56,7 +55,13 @@ func sessionGetCommand(c *client, argv [][]byte) {
 }
 
 // token is a version as clients keep it.
-func token(v record.Version) string { return fmt.Sprintf("%016x", uint64(v.At)) }
+func token(v record.Version) string {
+	var b [16]byte
+	for i, at := len(b)-1, v.At; i >= 0; i, at = i-1, at>>4 {
+		b[i] = "0123456789abcdef"[at&15]
+	}
+	return string(b[:])
+}
 
 func parseToken(arg []byte) (at hlc.Stamp, ok bool) {
 	if len(arg) == 0 {

@@ -175,22 +175,53 @@ func (t *Table) Look(now int64, k record.Key, see func(View)) (ok bool) {
 	var v View
 	p := b.find(h, k)
 	if ok = p != nil && t.read(&v, p, t.floor(k.DB), now, t.clusterTime(now)); ok {
-		v.Render()
+		if v.Type != record.TypePatched {
+			see(v)
+			return ok
+		}
+		r := renderings.Get().(*rendering)
+		v.render(r)
 		see(v)
+		r.rest()
 	}
 	return ok
 }
 
 // Render has a patched value show as what it says: its fields in their places.
 func (v *View) Render() {
-	if v.Type != record.TypePatched {
-		return
+	if v.Type == record.TypePatched {
+		v.render(new(rendering))
 	}
+}
+
+// render is Render into r's memory.
+func (v *View) render(r *rendering) {
 	patched := record.Value{Type: v.Type, Whole: v.Whole, Bytes: v.Value}
-	if whole, _, list, err := patched.Parts(nil); err == nil {
-		v.Value = fields.Render(nil, whole, list)
+	if whole, _, list, err := patched.Parts(r.fields[:0]); err == nil {
+		r.fields, r.text = list, fields.Render(r.text[:0], whole, list)
+		v.Value = r.text
 	}
 	v.Type, v.Whole = 0, record.Version{}
+}
+
+// rendering is where the text of a patched value is put together.
+type rendering struct {
+	fields []record.Field
+	text   []byte
+}
+
+// renderings are at rest between looks.
+var renderings = sync.Pool{New: func() any { return new(rendering) }}
+
+// maxRendering is how many bytes a rendering at rest may hold.
+const maxRendering = 64 << 10
+
+// rest keeps nothing of what was shown, and no more memory than most sessions need.
+func (r *rendering) rest() {
+	clear(r.fields)
+	if cap(r.text) <= maxRendering {
+		renderings.Put(r)
+	}
 }
 
 // read is viewInto without unpacking more than readers see, where there is only one birth.
