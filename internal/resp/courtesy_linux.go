@@ -12,7 +12,7 @@ type courtesy struct {
 
 const (
 	courtesyAfter = 8 * time.Millisecond
-	courtesyTurns = 32 // a loop with fewer of them in that time mostly sleeps, and stepping aside costs two changes of threads
+	courtesyTurns = 4 // a loop with fewer of them in that time mostly sleeps, and stepping aside costs two changes of threads
 )
 
 // due is asked after every turn and says whether to step aside now.

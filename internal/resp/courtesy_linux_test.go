@@ -13,7 +13,8 @@ func TestABusyLoopStepsAside(t *testing.T) {
 		turns, want int
 	}{
 		{"a turn each 100 µs for a second", 100 * time.Microsecond, 10_000, 125},
-		{"a turn each 5 ms", 5 * time.Millisecond, 320, 10},
+		{"a turn each 2 ms for a second", 2 * time.Millisecond, 500, 125},
+		{"a turn each 5 ms", 5 * time.Millisecond, 320, 80},
 		{"two turns", 10 * time.Millisecond, 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
