@@ -70,3 +70,29 @@ func TestAClusterOfAllModesHoldsTheSame(t *testing.T) {
 		})
 	}
 }
+
+// In mode unicast a node knows that it hears nobody by multicast, from the first moment: so who uses multicast sends it copies, or hears its
+// requests, from the first full heartbeat after they met, and not from that after the grace of newcomers.
+func TestWhoUsesUnicastAloneSaysAtOnceThatItDoesNotHearTheGroup(t *testing.T) {
+	for _, mode := range []Mode{ModeAuto, ModeMulticast} {
+		b := newModeBench(t, 1, mode)
+		b.run(3 * time.Second) // who comes then is synced at once, and says so to all
+		b.mode = ModeUnicast
+		b.add("cluster")
+		b.drop = func(_, to int, _ wire.Type, f Frame) bool { return !f.To.IsValid() && to == 1 }
+		b.nodes[1].m.Step(b.now, Seeds{Addrs: b.addrs()})
+		met := false
+		for range 300 {
+			b.run(10 * time.Millisecond)
+			for _, m := range b.nodes[0].m.Members(b.now) {
+				met = met || !m.Self
+				if !m.Self && m.HearsUs {
+					t.Fatalf("mode %d is told by who is in mode unicast that its multicast arrives there", mode)
+				}
+			}
+		}
+		if !met {
+			t.Error("they did not meet")
+		}
+	}
+}

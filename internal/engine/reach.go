@@ -76,9 +76,13 @@ func (m *Machine) noteRoad(p *peer, multicast bool) {
 	r.copied = m.now
 }
 
-// meetRoad gives a newcomer's multicast a moment to arrive, and sends it some of ours.
+// meetRoad gives a newcomer's multicast a moment to arrive, and sends it some of ours. In mode unicast none ever arrives: the newcomer is told so by
+// the first heartbeat, since it may use multicast.
 func (m *Machine) meetRoad(p *peer) {
-	p.road = road{deafAt: m.now.Add(newcomerGrace)}
+	p.road = road{}
+	if m.cfg.Mode != ModeUnicast {
+		p.road.deafAt = m.now.Add(newcomerGrace)
+	}
 	m.beBrisk(newcomerBeats)
 }
 
