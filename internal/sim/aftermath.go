@@ -18,11 +18,12 @@ const (
 	// set aside, is taken over 30 heartbeats; then it takes three looks.
 	acquaintedWithin = time.Minute
 
-	copiesSettle = 8 * time.Second        // after the healing it is clear who needs copies
-	freshWithin  = 300 * time.Millisecond // beyond the paths' delay, until a change has reached all by multicast or copies
-	freshSpread  = 600 * time.Millisecond // at most between two nodes' writes
-	alarmLasts   = 200 * time.Millisecond // a doubt is examined for 24 ms
-	alarmDelay   = 3 * time.Millisecond   // of the paths, at which every probe is answered in time
+	copiesSettle = 8 * time.Second         // after the healing it is clear who needs copies
+	roadsTold    = 1500 * time.Millisecond // each full heartbeat says who is not heard by multicast: who uses none is sent copies from the first one on
+	freshWithin  = 300 * time.Millisecond  // beyond the paths' delay, until a change has reached all by multicast or copies
+	freshSpread  = 600 * time.Millisecond  // at most between two nodes' writes
+	alarmLasts   = 200 * time.Millisecond  // a doubt is examined for 24 ms
+	alarmDelay   = 3 * time.Millisecond    // of the paths, at which every probe is answered in time
 )
 
 // aftermath looks at the healed core once more.
@@ -43,10 +44,15 @@ func (w *World) getAcquainted() {
 		}
 		next = w.now + 100*time.Millisecond
 		why = w.estranged()
-		return why == ""
+		return why == "" && w.misnames() == ""
 	})
-	if w.err == nil && why != "" {
-		w.fail("members", "after %v: %s", acquaintedWithin, why)
+	shut, more := w.misnames(), begin+w.namedWithin()-w.now
+	switch {
+	case w.err != nil:
+	case why == "" && shut != "" && more > 0:
+		w.namesSoon(more)
+	case why+shut != "":
+		w.fail("members", "after %v: %s%s", acquaintedWithin, why, shut)
 	}
 	w.stats.Acquainted = w.now - begin
 }
@@ -59,17 +65,17 @@ func (w *World) estranged() string {
 			known[m.Origin] = m
 		}
 		for _, other := range w.core() {
-			if m, is := known[other.origin]; other != n && !w.net.apart(n.id, other.id) && (!is || w.slighted(n, other, &m)) {
+			if m, is := known[other.origin]; other != n && !w.net.apart(n.id, other.id) && !w.strangers(n, other) && (!is || w.slighted(n, other, &m)) {
 				return fmt.Sprintf("%s knows %s (%v) as %+v", nodeName(n.id), nodeName(other.id), is, m)
 			}
 		}
 	}
-	return w.misnames()
+	return ""
 }
 
 // slighted reports whether other is less to n than it should be, or costs it more.
 func (w *World) slighted(n, other *Node, m *engine.Member) bool {
-	needless := m.Copies && !w.opts.Unicast && w.net.link(n.id, other.id).deaf == 0
+	needless := m.Copies && n.mode != engine.ModeUnicast && w.grouped(n, other)
 	astray := m.Addr != other.addr // of a replay's sender, until it is heard from where it is
 	return astray || m.State != wire.Synced || m.ViaOthers || m.Aside || m.Killed || m.Left || needless
 }
@@ -105,6 +111,9 @@ func (w *World) freshWrites() {
 	w.opts.Faults &^= LargeValues
 	if w.opts.StaysDeaf {
 		w.run(max(w.now, w.healedAt+copiesSettle), nil)
+	}
+	if w.opts.Modes == mixedModes {
+		w.run(w.now+roadsTold, nil)
 	}
 	for _, n := range w.core() {
 		if w.err == nil && n.runs() {
@@ -154,7 +163,7 @@ func (w *World) checkFresh() {
 		high := n.table.OwnHigh()
 		for _, m := range w.core() {
 			ref, known := m.origins.Lookup(n.origin)
-			if m == n || high == 0 || w.net.apart(n.id, m.id) {
+			if m == n || high == 0 || w.net.apart(n.id, m.id) || w.strangers(n, m) {
 				continue
 			}
 			if !known || !m.covers(ref, high) {
@@ -188,13 +197,17 @@ func (w *World) leaveDeaf() {
 	w.lasting = d.IntN(2) == 0 || kind < 2 || len(core) == 2 // of two, nobody else could introduce them
 	w.stats.Deafened++
 	w.log("multicast goes on failing: kind %d, %s, %s, told the addresses: %v", kind, nodeName(a), nodeName(b), w.lasting)
-	w.net.deafen(+1, []func(from, to int) bool{
+	fails := []func(from, to int) bool{
 		func(int, int) bool { return true },
 		func(from, to int) bool { return some>>((7*from+to)%64)&1 == 0 },
 		func(_, to int) bool { return to == a },
 		func(from, _ int) bool { return from == a },
 		func(from, to int) bool { return from == a && to == b || from == b && to == a },
-	}[kind])
+	}[kind]
+	if kind < 4 || len(core) == 2 {
+		fails = w.oneWayAtLeast(fails)
+	}
+	w.net.deafen(+1, fails)
 }
 
 // tellAddresses tells them to all of the core, also to who stood still until now.

@@ -32,6 +32,8 @@ type mutant struct {
 const mutantSeeds = 400
 
 var mutants = []mutant{
+	{"by multicast alone nothing reaches who does not hear it", "engine/reach.go",
+		"return m.cfg.Mode == ModeMulticast && p.live() && !p.road.unheard.IsZero()", "return false"},
 	{"no tombstone check", "record/record.go",
 		"return b.ID.At <= t.At || b.ID.At <= floor ||", "return b.ID.At <= floor ||"},
 	{"weak births outlive the hold", "record/record.go",
@@ -194,6 +196,11 @@ var rare = map[string]situation{
 	"what ended is not remembered":                  brief,
 }
 
+// moded names the nodes' modes in which alone bugs show.
+var moded = map[string]modes{
+	"by multicast alone nothing reaches who does not hear it": allMulticast,
+}
+
 // quickMutants are planted in every ordinary run.
 var quickMutants = []string{"no tombstone check", "a prefix instead of intervals", "acknowledged before it is merged"}
 
@@ -265,7 +272,7 @@ func (m *mutant) hunt(t *testing.T) string {
 		out, err := exec.Command(binary, "-test.run=^TestSwarm$", "-test.timeout=10m", "-sim.time=10m", fmt.Sprint("-sim.from=", from),
 			fmt.Sprint("-sim.count=", mutantSeeds-ran), "-sim.shrink=false", "-sim.tail=1", "-sim.with="+likely[m.name].String(),
 			fmt.Sprint("-sim.keep=", slices.Contains(keeping, m.name)), fmt.Sprint("-sim.memory=", slices.Contains(tight, m.name)),
-			fmt.Sprint("-sim.situation=", rare[m.name])).CombinedOutput()
+			fmt.Sprint("-sim.situation=", rare[m.name]), fmt.Sprint("-sim.modes=", moded[m.name])).CombinedOutput()
 		seeds, failed := foundAt.FindStringSubmatch(string(out)), failedSeed.FindStringSubmatch(string(out))
 		if err == nil {
 			break

@@ -23,6 +23,7 @@ type Node struct {
 	id      int
 	other   bool // of the other cluster
 	addr    netip.AddrPort
+	mode    engine.Mode
 	keyring *seal.Keyring
 	dice    *rand.Rand
 	skew    time.Duration
@@ -107,10 +108,7 @@ func (n *Node) start() {
 	n.watch.reset()
 	cfg := engine.Config{
 		Self: n.origin, Name: nodeName(n.id), Origins: n.origins, Clock: n.clock, Table: n.table, Keyring: n.keyring,
-		Ack: w.opts.Ack, MaxPayload: w.opts.Payload, MaxSkew: maxSkew,
-	}
-	if w.opts.Unicast {
-		cfg.Mode = engine.ModeUnicast
+		Ack: w.opts.Ack, MaxPayload: w.opts.Payload, MaxSkew: maxSkew, Mode: n.mode,
 	}
 	binary.BigEndian.PutUint64(cfg.Seed[:], n.dice.Uint64())
 	var err error
@@ -119,10 +117,10 @@ func (n *Node) start() {
 		return
 	}
 	n.machine.Step(n.time(), engine.OwnAddress{Addr: n.addr})
-	if w.opts.Unicast || w.lasting {
+	if w.opts.toldAddresses() || w.lasting {
 		n.machine.Step(n.time(), engine.Seeds{Addrs: w.addrs()})
 	}
-	w.logNode(n, "starts as %x/%x", n.origin.Node[:4], n.origin.Incarnation[15:])
+	w.logNode(n, "starts as %x/%x, %s", n.origin.Node[:4], n.origin.Incarnation[15:], modeNames[n.mode])
 	n.poll()
 }
 

@@ -52,6 +52,7 @@ type Options struct {
 	Situation    situation     // one of the rare ones; empty: none
 	StaysShut    bool          // where unicast fails, it goes on failing between two nodes after the healing
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
+	Modes        modes         // of the nodes; empty: all are in mode auto, or unicast
 }
 
 // maxSkew is the engines' limit; clocks stay within half of it, so that no two are further apart.
@@ -86,6 +87,9 @@ const (
 	diceSurvivor
 	diceSurvives
 	diceFields
+	diceModes
+
+	diceMode = 2000 // and the node's number
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -158,6 +162,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.Fields = dice(seed, diceFields).IntN(3) == 1
 	o.Forgetful = o.Keep > 0 && dice(seed, diceForget).IntN(4) == 1
 	o.drawSurvivor(seed)
+	o.drawModes(seed)
 	return o.Allow(allowed)
 }
 
@@ -261,6 +266,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q, modes %q",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation, o.Modes)
 }

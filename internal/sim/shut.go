@@ -55,8 +55,14 @@ func (w *World) leaveShut() {
 // to the other is another matter.
 func (w *World) misnamed(n, other *Node, m *engine.Member) bool {
 	in, out := w.net.link(other.id, n.id), w.net.link(n.id, other.id)
-	both := !w.opts.Unicast && in.deaf == 0 && out.deaf == 0
+	both := w.grouped(n, other) && w.grouped(other, n)
 	return n != other && other.knows(n) && (m.ShutIn != (both && in.shut > 0) || m.ShutOut != (both && out.shut > 0))
+}
+
+// namedWithin is how long it takes at most until all know between whom unicast is shut: an idle node looks at two others each turn
+// (docs/adr/0021).
+func (w *World) namedWithin() time.Duration {
+	return time.Duration(len(w.core())/2)*shutTurn + shutWithin
 }
 
 // misnames says who is wrong about unicast with whom, or nothing.
@@ -87,7 +93,7 @@ const (
 func (w *World) shutAgain() {
 	d := dice(w.opts.Seed, diceShutAgain)
 	core := w.core()
-	if !w.opts.Faults.Has(NoUnicast) || w.opts.Unicast || w.opts.StaysDeaf || len(core) < 2 || w.err != nil || d.IntN(shutOneIn) > 0 {
+	if !w.opts.Faults.Has(NoUnicast) || w.opts.toldAddresses() || w.opts.StaysDeaf || len(core) < 2 || w.err != nil || d.IntN(shutOneIn) > 0 {
 		return
 	}
 	a, i := d.IntN(len(core)), 1+d.IntN(len(core)-1)
@@ -101,7 +107,7 @@ func (w *World) shutAgain() {
 	w.stats.Shut++
 	w.log("unicast of %s to %s is shut once more", nodeName(from), nodeName(to))
 	w.net.shut(+1, crosses)
-	w.namesSoon(time.Duration(len(core)/2)*shutTurn + shutWithin)
+	w.namesSoon(w.namedWithin())
 	w.net.shut(-1, crosses)
 	w.log("unicast of %s to %s passes again", nodeName(from), nodeName(to))
 	w.namesSoon(shutWithin)

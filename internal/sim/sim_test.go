@@ -23,6 +23,7 @@ var (
 	flagKeep   = flag.Bool("sim.keep", false, "TestSwarm runs only seeds that keep tombstones for seconds")
 	flagMemory = flag.Bool("sim.memory", false, "TestSwarm runs only seeds of small memories")
 	flagSit    = flag.String("sim.situation", "", "TestSwarm runs only seeds of this rare situation: flood, apart, rejoin, brief, far-start or survivor")
+	flagModes  = flag.String("sim.modes", "", "TestSwarm runs only seeds that draw these modes of the nodes, TestSeed runs its seed with them: multicast or mixed")
 	flagTail   = flag.Int("sim.tail", 60, "lines of a failing run's trace that are shown; TestSeed with -v shows all")
 	flagShrink = flag.Bool("sim.shrink", true, "look for the smallest set of faults that fails")
 	flagStop   = flag.Int("sim.failures", 1, "failing seeds after which TestSwarm stops")
@@ -37,6 +38,9 @@ func TestSeed(t *testing.T) {
 			t.Fatalf("no such fault in %q", *flagFaults)
 		}
 		o = Draw(*flagSeed, allowed)
+	}
+	if *flagModes != "" {
+		o.setModes(modes(*flagModes))
 	}
 	last := &tail{limit: *flagTail}
 	log := io.Writer(last)
@@ -122,7 +126,7 @@ func (s *swarm) draw() (o Options, more bool) {
 		return o, false
 	}
 	s.left--
-	for more = false; !more; more = o.Faults.Has(s.with) && (o.Keep > 0 || !*flagKeep) && (o.MaxBytes > 0 || !*flagMemory) && (*flagSit == "" || o.Situation == situation(*flagSit)) {
+	for more = false; !more; more = o.Faults.Has(s.with) && (o.Keep > 0 || !*flagKeep) && (o.MaxBytes > 0 || !*flagMemory) && (*flagSit == "" || o.Situation == situation(*flagSit)) && (*flagModes == "" || o.Modes == modes(*flagModes)) {
 		o = Draw(s.next, AllFaults)
 		s.next++
 	}

@@ -134,6 +134,7 @@ func (w *World) addNode(i int, other bool) {
 		id:      i,
 		other:   other,
 		addr:    netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 4001),
+		mode:    w.opts.mode(i),
 		keyring: keyring(other),
 		dice:    dice(w.opts.Seed, 1000+uint64(i)),
 		timerAt: never,
@@ -216,7 +217,7 @@ func (w *World) route(from, to *Node, data []byte, multicast bool) {
 	if w.filter != nil && !w.filter(from, to, data, multicast) {
 		return
 	}
-	if l := w.net.link(from.id, to.id); multicast && l.deaf > 0 || !multicast && l.shut > 0 {
+	if multicast && !w.grouped(from, to) || !multicast && w.net.link(from.id, to.id).shut > 0 {
 		w.net.lost++
 		return
 	}

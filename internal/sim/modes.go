@@ -1,0 +1,73 @@
+package sim
+
+import "github.com/sessioncast/sessioncast/internal/engine"
+
+// modes is how the nodes of a run reach each other, where not all are in mode auto, or all in mode unicast (Options.Unicast). The dice are
+// their own, and the nodes' modes change no other draw: runs without stay what they were.
+type modes string
+
+const (
+	allMulticast modes = "multicast" // alone, on every node
+	mixedModes   modes = "mixed"     // each node has its own; those that take addresses are told all of them
+
+	oneInModes  = 16 // of how many runs one is one of them,
+	modesChance = 11 // by this number: none of the seeds that docs/reliability.md tells of is
+)
+
+var modeNames = map[engine.Mode]string{engine.ModeAuto: "auto", engine.ModeUnicast: "unicast", engine.ModeMulticast: "multicast"}
+
+// drawModes draws whether the nodes are in other modes. Who is in mode unicast is called each 5 s only, so those who meet again are not alike as
+// soon as the situation rejoin wants it. Unicast that is shut between nodes of which one uses no multicast is a cut, which other
+// faults draw, and is not looked at as one that is shut.
+func (o *Options) drawModes(seed uint64) {
+	d := dice(seed, diceModes)
+	if o.Unicast || d.IntN(oneInModes) != modesChance {
+		return
+	}
+	if m := pick(d, allMulticast, allMulticast, mixedModes); m != mixedModes || o.Situation != rejoin {
+		o.setModes(m)
+	}
+}
+
+func (o *Options) setModes(m modes) {
+	o.Modes = m
+	if m == mixedModes {
+		o.StaysShut = false
+	}
+}
+
+// mode is that of a node, in all its lives.
+func (o *Options) mode(id int) engine.Mode {
+	switch {
+	case o.Unicast:
+		return engine.ModeUnicast
+	case o.Modes == allMulticast:
+		return engine.ModeMulticast
+	case o.Modes == mixedModes:
+		return pick(dice(o.Seed, diceMode+uint64(id)), engine.ModeAuto, engine.ModeMulticast, engine.ModeUnicast)
+	}
+	return engine.ModeAuto
+}
+
+// toldAddresses reports whether the nodes are told where all are as they start. Those of mode multicast do not listen.
+func (o *Options) toldAddresses() bool { return o.Unicast || o.Modes == mixedModes }
+
+// grouped reports whether what one node sends to the group reaches the other, as far as the network decides: who is in mode unicast neither
+// sends to the group nor listens.
+func (w *World) grouped(from, to *Node) bool {
+	return from.mode != engine.ModeUnicast && to.mode != engine.ModeUnicast && w.net.link(from.id, to.id).deaf == 0
+}
+
+// strangers reports whether two nodes need not know each other: both use multicast alone, and it passes between them in neither direction
+// (PROTOCOL.md, "Copies"). What they write reaches the other through those who hear both.
+func (w *World) strangers(a, b *Node) bool {
+	return a.mode == engine.ModeMulticast && b.mode == engine.ModeMulticast && !w.grouped(a, b) && !w.grouped(b, a)
+}
+
+// oneWayAtLeast keeps multicast passing in one direction between nodes that use it alone, so that they find each other.
+func (w *World) oneWayAtLeast(fails func(from, to int) bool) func(from, to int) bool {
+	return func(from, to int) bool {
+		alone := w.nodes[from].mode == engine.ModeMulticast && w.nodes[to].mode == engine.ModeMulticast
+		return fails(from, to) && !(alone && from > to && fails(to, from))
+	}
+}
