@@ -98,7 +98,7 @@ func (w *World) falseAlarms() {
 // checkDeath: nobody is dead who answers.
 func (w *World) checkDeath(n *Node, e *engine.Event) {
 	dead := w.started[e.Member.Origin]
-	if w.alarmed && e.State == wire.Dead && dead != nil && dead.core && dead.origin == e.Member.Origin {
+	if w.alarmed && e.State == wire.Dead && dead != nil && dead.core && dead.origin == e.Member.Origin && (dead.knows(n) || !w.strangers(n, dead)) {
 		w.fail("members", "%s takes %s for dead, which answers", nodeName(n.id), nodeName(dead.id))
 	}
 }
