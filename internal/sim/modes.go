@@ -11,7 +11,7 @@ const (
 	mixedModes   modes = "mixed"     // each node has its own; those that take addresses are told all of them
 
 	oneInModes  = 16 // of how many runs one is one of them,
-	modesChance = 11 // by this number: none of the seeds that docs/reliability.md tells of is
+	modesChance = 11 // by this number: none of the seeds that docs/reliability.md told of was
 )
 
 var modeNames = map[engine.Mode]string{engine.ModeAuto: "auto", engine.ModeUnicast: "unicast", engine.ModeMulticast: "multicast"}
