@@ -105,14 +105,14 @@ class Host {
     return files.map((name) => fs.readFileSync(path.join(dir, name), 'utf8')).join('')
   }
 
-  /** run starts a Node process of this host with a script of the tests, by another program where one is given. */
-  run (script, { options, by = [], args = [] } = {}) {
-    const file = path.join(app, `script-${process.pid}-${++scripts}.js`) // a file, since cluster.fork wants one
+  /** run starts a Node process of this host with a script of the tests, by another program or in a folder with other packages where one is given. */
+  run (script, { options, folder = app, by = [], args = [] } = {}) {
+    const file = path.join(folder, `script-${process.pid}-${++scripts}.js`) // a file, since cluster.fork wants one
     fs.writeFileSync(file, script)
     this.cluster.t.after(() => fs.rmSync(file, { force: true }))
     const [program, ...rest] = [...by, process.execPath, file, ...args]
     const child = spawn(program, rest, {
-      cwd: app, env: { ...this.env, SCTEST_OPTIONS: JSON.stringify(this.options(options)) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
+      cwd: folder, env: { ...this.env, SCTEST_OPTIONS: JSON.stringify(this.options(options)) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
     const result = { child, out: '', errors: '' }
     child.stdout.on('data', (data) => { result.out += data })
