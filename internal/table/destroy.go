@@ -48,6 +48,8 @@ func (o *op) destroy(hold bool) {
 	tomb := record.Tombstone{At: o.destroyStamp()}
 	if hold && t.cfg.Hold > 0 && (o.e != nil && o.hasLifetime() || o.e == nil && t.Partial()) {
 		tomb.Hold = tomb.At.Add(t.cfg.Hold)
+	} else if o.held() && o.e.state.Tomb.Hold <= tomb.At { // a hold up to the tombstone is none; nobody's destroy ends another's hold
+		tomb.Hold = tomb.At.Next()
 	}
 	tomb.Until = record.TombUntil(tomb.At, tomb.Hold, t.keep(), t.cfg.MaxSkew)
 	if o.e == nil {
@@ -59,6 +61,9 @@ func (o *op) destroy(hold bool) {
 	o.takeDot(false)
 	o.settle()
 }
+
+// held reports whether a logout hold is on the key.
+func (o *op) held() bool { return o.e != nil && o.t.cfg.Clock.Read(o.now) <= o.e.state.Tomb.Hold }
 
 func (o *op) admitUnknown() bool {
 	return o.t.counts.unknown.Load() < MaxUnknownTombs && o.t.unknown.allow(o.now)

@@ -37,6 +37,25 @@ func TestLogoutHoldRefusesUpserts(t *testing.T) {
 	n.want("s", "later")
 }
 
+// A destroy is stamped ahead, so one in a hold's last seconds has its tombstone above the hold's end.
+func TestADestroyNearTheEndOfAHoldDoesNotEndIt(t *testing.T) {
+	n := newNode(t, 1)
+	n.put("s", "one", n.dueIn(hour))
+	n.destroy("s")
+	hold := n.state("s").Tomb.Hold
+	n.now = hold.Millis() - second
+	if _, err := n.Destroy(n.now, key("s"), false); err != nil {
+		t.Fatal(err)
+	}
+	n.now = hold.Millis()
+	if _, err := n.tryPut("s", "racing"); !errors.Is(err, ErrDestroyed) {
+		t.Fatalf("upsert at the end of the hold: %v", err)
+	}
+	n.now += 5 * second
+	n.put("s", "later")
+	n.want("s", "later")
+}
+
 func TestExplicitCreationPassesAHold(t *testing.T) {
 	for name, how := range map[string]func(*Write){"NX": ifAbsent, "seen missing": explicit} {
 		n := newNode(t, 1)

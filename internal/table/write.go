@@ -113,7 +113,7 @@ func (o *op) admit(w *Write, exists bool) error {
 }
 
 func (o *op) checkHold(w *Write, exists bool) error {
-	if !exists && w.upsert() && o.e != nil && o.t.cfg.Clock.Read(o.now) <= o.e.state.Tomb.Hold {
+	if !exists && w.upsert() && o.held() {
 		o.t.counts.held.Add(1)
 		return ErrDestroyed
 	}
