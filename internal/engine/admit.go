@@ -156,7 +156,7 @@ func (m *Machine) takeResponse(f *seal.Opened, in Datagram) {
 	p := m.newPeer(f.Header.Origin, in.From)
 	m.admit.proven(p.origin.Node)
 	m.readClock(p, t.Millis(), false) // a guess: it tells its wall clock later
-	m.table.HoldBack(t.Millis())
+	m.table.HoldBack()
 	if r.Challenge != (wire.Nonce{}) {
 		m.queue(wire.TypeResponse, p.dest(), m.encoder.AppendResponse(nil, m.stamp(),
 			&wire.Response{Nonce: r.Challenge, High: m.sent()}))

@@ -104,3 +104,22 @@ func TestStrangersAreBounded(t *testing.T) {
 		t.Errorf("%d and %d strangers kept, want %d", len(m.admit.strangers), len(m.admit.order), maxStrangers)
 	}
 }
+
+// Whoever's clock was set back stamps on from where it was: what it stamps does not tell where its clock is.
+func TestWhatSomebodyMetSendsIsKeptThoughItStampsAhead(t *testing.T) {
+	b := newBench(t, 2)
+	ahead := b.now.Add(24 * time.Hour).UnixMilli()
+	if _, err := b.nodes[0].table.Destroy(ahead, key("long ago"), false); err != nil {
+		t.Fatal(err)
+	}
+	for b.nodes[1].table.Sweep(ahead) { // alone under a clock that is a day ahead
+	}
+	if end, _ := b.nodes[1].table.Epoch(); end < ahead-time.Minute.Milliseconds() {
+		t.Fatalf("collected up to %d", end)
+	}
+	b.run(time.Second)
+	b.member(1, 0)
+	if end, settled := b.nodes[1].table.Epoch(); settled {
+		t.Errorf("what ended up to %d is dropped, before it is judged whose clock is right", end)
+	}
+}

@@ -81,7 +81,7 @@ func TestWhatANewcomerSendsIsKeptUntilItsClockIsJudged(t *testing.T) {
 	if d.t.Merge(startMS+dayMS+1200, record.Key{Name: "s"}, &d.tomb); d.keeps() {
 		t.Fatal("a tombstone is kept past its time")
 	}
-	d.t.HoldBack(startMS)
+	d.t.HoldBack()
 	if end, settled := d.t.Epoch(); settled || end < startMS+dayMS-int64(record.EpochMillis) {
 		t.Fatalf("tables would be compared at %d while a clock is judged (settled %v)", end, settled)
 	}

@@ -75,13 +75,10 @@ func (t *Table) finished(at int64) int64 {
 	return at / record.EpochMillis * record.EpochMillis
 }
 
-// HoldBack has nothing collected, until the next Sweep, that is due only after a time at which a clock in the cluster is behind. It is to be
-// called with the clock of who was not heard before: until it is judged whose clock is right, what it sends must be kept.
-func (t *Table) HoldBack(at int64) {
-	if epoch := at / record.EpochMillis * record.EpochMillis; t.tooEarly(t.epoch.Load(), epoch) {
-		t.epoch.Store(epoch)
-	}
-}
+// HoldBack has nothing collected, nor dropped as long past, until the next Sweep. It is to be called when somebody is met who has not told its
+// clock yet: until it is judged whose clock is right, what it sends must be kept. What it stamps says only where its clock is not
+// ahead of: a clock that was set back stamps on from where it was.
+func (t *Table) HoldBack() { t.epoch.Store(0) }
 
 // Epoch is the end of the last epoch, in Unix milliseconds, whose collection is complete, and whether none has begun
 // since: only then fingerprints are to be compared, with those of nodes at the same epoch.
