@@ -24,4 +24,4 @@ function about (text, { keyFile, address, interface: nic, use }) {
   return undefined
 }
 
-module.exports = { explain, program }
+module.exports = { explain }

@@ -1,6 +1,7 @@
 'use strict'
 // The options: those of express-session-multicast 0.0.2 with its names, defaults and meaning, and ours beside them.
 
+const crypto = require('node:crypto')
 const net = require('node:net')
 const path = require('node:path')
 const { fail } = require('./errors.js')
@@ -127,10 +128,13 @@ const variables = {
   KEY: 'keyFile', KEY_FILE: 'keyFile', INSECURE: undefined, CONFIG: undefined, CLUSTER: 'cluster', GROUP: 'multicast', PORT: 'multicastPort', MODE: 'mode', PEERS: 'peers', PEERS_FILE: undefined, INTERFACE: 'interface', ADDRESS: undefined
 }
 
+/** readVariables are those that are set, each with a digest of what it says, as one of them is the key itself and options may be shown by an app. */
 function readVariables (env, o) {
   const set = Object.entries(variables).filter(([name, option]) => env['SESSIONCAST_' + name] && o[option] === undefined)
-  return set.length > 0 ? set.map(([name]) => [name, env['SESSIONCAST_' + name]]) : undefined
+  return set.length > 0 ? set.map(([name]) => [name, digest(env['SESSIONCAST_' + name])]) : undefined
 }
+
+const digest = (text) => crypto.createHash('sha256').update(text).digest('hex')
 
 /** readOptions checks what an app gave and fills in the rest. A mistake is an error that names the option. */
 function readOptions (given, env = process.env) {
