@@ -6,8 +6,9 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { setTimeout: pause } = require('node:timers/promises')
-const { session, sessioncast, app } = require('./package.js')
+const { session, sessioncast, app, lib } = require('./package.js')
 const { Fake } = require('./fake.js')
+const { lock, unlock } = lib('lock.js')
 
 const Store = sessioncast(session)
 const patience = 60_000
@@ -138,8 +139,22 @@ function cleanEnv () {
 /** cluster makes hosts that share a key and a group, apart from those of other tests. */
 function cluster (t, n) {
   const byte = () => 1 + Math.floor(Math.random() * 200)
-  const c = { t, dir: tempDir(t), group: `239.255.${byte()}.${byte()}`, port: 20_000 + 40 * Math.floor(Math.random() * 100) }
-  return Array.from({ length: n }, () => new Host(c))
+  const [port, release] = reservePorts()
+  const c = { t, dir: tempDir(t), group: `239.255.${byte()}.${byte()}`, port }
+  const hosts = Array.from({ length: n }, () => new Host(c))
+  t.after(release) // behind the hosts' own
+  return hosts
+}
+
+/** reservePorts gives the first of 40 ports that no other test has, in whatever process of this user it runs, and what gives them back. */
+function reservePorts () {
+  const dir = path.join(os.tmpdir(), 'sctest-ports-' + os.userInfo().uid)
+  fs.mkdirSync(dir, { recursive: true, mode: 0o700 })
+  for (let n = Math.floor(Math.random() * 100), tries = 0; tries < 100; n = (n + 1) % 100, tries++) {
+    const file = path.join(dir, String(n))
+    if (lock(file, 3_600_000)) return [20_000 + 40 * n, () => unlock(file)]
+  }
+  throw new Error('all ports for tests are taken: see ' + dir)
 }
 
 /** insides are the parts of a store. */
