@@ -37,9 +37,12 @@ function once (emitter, event) {
   })
 }
 
+const makeDir = () => fs.mkdtempSync(path.join(os.tmpdir(), 'scn')) // short: names of sockets are limited
+const removeDir = (dir) => fs.rmSync(dir, { recursive: true, force: true })
+
 function tempDir (t) {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'scn')) // short: names of sockets are limited
-  t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
+  const dir = makeDir()
+  t.after(() => removeDir(dir))
   return dir
 }
 
@@ -60,12 +63,12 @@ async function withFake (t, options) {
 class Host {
   constructor (cluster) {
     this.cluster = cluster
-    this.dir = tempDir(cluster.t)
+    this.dir = makeDir()
     this.runtime = path.join(this.dir, 'r')
     fs.mkdirSync(this.runtime, { mode: 0o700 })
     this.stores = []
+    this.children = []
     this.env = { ...cleanEnv(), SESSIONCAST_RUNTIME_DIR: this.runtime, XDG_CONFIG_HOME: path.join(cluster.dir, 'c'), SESSIONCAST_ACK_TIMEOUT: '5s' }
-    cluster.t.after(() => this.end())
   }
 
   /** options are those with which a store of this host uses its engine. */
@@ -119,14 +122,17 @@ class Host {
     child.stdout.on('data', (data) => { result.out += data })
     child.stderr.on('data', (data) => { result.errors += data })
     result.ended = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, out: result.out, errors: result.errors })))
-    this.cluster.t.after(() => { child.kill('SIGKILL') })
+    this.children.push(child)
     return result
   }
 
+  /** end leaves nothing of the host: who starts engines goes before these, and they before their folder. */
   async end () {
     for (const store of this.stores) store.close()
+    for (const child of this.children) child.kill('SIGKILL')
     for (const pid of this.pids()) process.kill(pid, 'SIGKILL')
     await eventually('engines of the test are gone', () => this.pids().length === 0)
+    removeDir(this.dir)
   }
 }
 
@@ -140,9 +146,13 @@ function cleanEnv () {
 function cluster (t, n) {
   const byte = () => 1 + Math.floor(Math.random() * 200)
   const [port, release] = reservePorts()
-  const c = { t, dir: tempDir(t), group: `239.255.${byte()}.${byte()}`, port }
+  const c = { t, dir: makeDir(), group: `239.255.${byte()}.${byte()}`, port }
   const hosts = Array.from({ length: n }, () => new Host(c))
-  t.after(release) // behind the hosts' own
+  t.after(async () => { // one, since hooks run in the order in which they were made
+    await Promise.all(hosts.map((host) => host.end()))
+    removeDir(c.dir)
+    release()
+  })
   return hosts
 }
 
