@@ -14,6 +14,15 @@ type health struct {
 	backlog  time.Time // until when what comes may have waited while this node stood still
 }
 
+// promise notes when Poll is due. What was due before now has its lateness counted until now; counted once more, a standstill would have what peers
+// said before it count as said after it.
+func (h *health) promise(at, now time.Time) {
+	if !at.IsZero() && at.Before(now) {
+		at = now
+	}
+	h.promised = at
+}
+
 // late notes that something was done at now that was due before. It returns for how long this node stood still, if it did.
 func (h *health) late(now time.Time) (still time.Duration) {
 	if h.promised.IsZero() || !now.After(h.promised) {

@@ -86,3 +86,26 @@ func TestAnOverloadedNodeDoesNotDeclareDeadWhoIsOnlySilentForAWhile(t *testing.T
 		t.Error("dead after six seconds")
 	}
 }
+
+// Who asks for the deadline while work is overdue is told a moment that has passed; the next step a microsecond later is no second standstill, by which what
+// peers said of their clocks would be as much younger again, and count as said after this node's clock stepped (sim seed 105982).
+func TestAStandstillCountsOnce(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(3 * time.Second)
+	m := b.nodes[1].m
+	due, said := m.Deadline(), m.Members(b.now)[1].OffsetAge
+	woken := due.Add(6 * time.Second)
+	m.Step(woken, Wrote{})
+	for i := range 3 {
+		if at := m.Deadline(); at.After(woken) {
+			t.Fatalf("nothing is overdue: the deadline is %v", at.Sub(woken))
+		}
+		m.Step(woken.Add(time.Duration(i+1)*time.Microsecond), Wrote{})
+	}
+	if got := m.Counters().StoodStill; got != 1 {
+		t.Errorf("it stood still %d times", got)
+	}
+	if age := m.Members(woken.Add(4 * time.Microsecond))[1].OffsetAge; age < said {
+		t.Errorf("what its peer said %v before it stood still is %v old after it", said, age)
+	}
+}

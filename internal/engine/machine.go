@@ -236,7 +236,7 @@ func (m *Machine) Deadline() time.Time {
 	if len(m.control) > 0 || len(m.events) > 0 {
 		d.add(m.now)
 	}
-	m.health.promised = d.at
+	m.health.promise(d.at, m.now)
 	return d.at
 }
 
