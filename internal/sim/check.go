@@ -18,9 +18,10 @@ type watcher struct {
 	keys  map[record.Key]*seen
 	state record.State // scratch
 
-	wentBy  int64                       // the latest time that the node was seen to go by
-	donated [record.Databases]hlc.Stamp // floors of this life's donors
-	crowded uint64                      // births crowded out by others of their key, at the last look
+	wentBy   int64                       // the latest time that the node was seen to go by,
+	forgotBy int64                       // and by which it might forget, its clock within the limit: as for what has gone, it stays so when the clock is set back
+	donated  [record.Databases]hlc.Stamp // floors of this life's donors
+	crowded  uint64                      // births crowded out by others of their key, at the last look
 }
 
 // seen is the most that a node was seen to know of a key.
@@ -71,6 +72,9 @@ func (n *Node) check() {
 	}
 	n.noteOwn()
 	n.watch.wentBy = max(n.watch.wentBy, n.clusterMillis())
+	if !n.wasFar {
+		n.watch.forgotBy = max(n.watch.forgotBy, n.forgetMillis())
+	}
 	c := n.machine.Counters()
 	if c.SealRefused > 0 {
 		w.fail("frames", "node %d could not seal a frame of its own", n.id)

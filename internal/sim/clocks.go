@@ -119,9 +119,10 @@ func (n *Node) forgetMillis() int64 {
 }
 
 // lateMillis is the time up to which nothing need be held any more. Where this node may go by a clock that is behind, the others may have
-// forgotten by theirs; and what datagrams say that were under way for a minute and more may set it back behind what it forgot before.
+// forgotten by theirs; and what datagrams say that were under way for a minute and more may set it back behind what it forgot before, as
+// may a clock that jumps back within the limit.
 func (n *Node) lateMillis() int64 {
-	late, far := max(n.clusterMillis(), min(n.watch.wentBy, n.world.trueMillis())), false
+	late, far := max(n.clusterMillis(), n.watch.forgotBy, min(n.watch.wentBy, n.world.trueMillis())), false
 	for _, m := range n.world.ours() {
 		far = far || m.strange()
 	}
