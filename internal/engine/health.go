@@ -98,6 +98,9 @@ func (m *Machine) listenAnew(now time.Time, still time.Duration) {
 		p.suspectedAt, p.probeAt, p.probes = now, now, 0
 	}
 	m.members.next = now
+	for _, s := range m.admit.sighted {
+		s.since, s.heard = s.since.Add(still), s.heard.Add(still)
+	}
 	m.event(Event{Kind: EventStoodStill, Member: Member{Origin: m.cfg.Self, Name: m.cfg.Name, Self: true, Late: still}})
 }
 

@@ -187,3 +187,26 @@ func TestSightingsAreLimited(t *testing.T) {
 		t.Errorf("%d sighted, %d dropped", len(m.admit.sighted), c.SightingsDropped)
 	}
 }
+
+// Who stood still heard nobody meanwhile: that a node which cannot be proven was silent for so long says nothing, and it is there as it was before (sim seed 301514).
+func TestWhoStoodStillIsNotAloneBesideWhoCannotBeProven(t *testing.T) {
+	b := newBench(t, 1)
+	b.run(3 * time.Second)
+	b.shut(func(int, int) bool { return true })
+	b.add("cluster")
+	b.run(500 * time.Millisecond)
+	m := b.nodes[1].m
+	if !m.beside() {
+		t.Fatal("it does not hear the other")
+	}
+	b.now = b.now.Add(silentAfter + time.Second)
+	m.Poll(b.now, &b.nodes[1].out)
+	if m.State() == wire.Synced {
+		t.Error("it is synced alone: it stood still, and the other was heard until then")
+	}
+	b.nodes = b.nodes[1:]
+	b.run(silentAfter + fetchRetryMin)
+	if m.State() != wire.Synced {
+		t.Error("it waits for one that is silent")
+	}
+}
