@@ -351,7 +351,8 @@ func (n *Node) takeEvent(e engine.Event) {
 
 // checkDivergence: a divergence heals, which would hide whatever made it. State that came without its dot is no fault:
 // a repair shows a key as it is, and its holder may die, or be cut off, before it can send the later dots that this shows;
-// or a transfer broke off.
+// or a transfer broke off. Nor is a tombstone that is over: of two that put its end off, for the sake of clocks that seem to be behind, one may have
+// the rest from a third that does not, and has collected it.
 func (n *Node) checkDivergence(with engine.Member) {
 	w := n.world
 	peer := w.byIP[with.Addr]
@@ -359,7 +360,7 @@ func (n *Node) checkDivergence(with engine.Member) {
 		return
 	}
 	for _, k := range w.ledger.keys {
-		if a, b := n.describe(k), peer.describe(k); a != b && !w.changedBeyond(k, n, peer) && len(w.ledger.of(k).astray) == 0 {
+		if a, b := n.describeKept(k), peer.describeKept(k); a != b && !w.changedBeyond(k, n, peer) && len(w.ledger.of(k).astray) == 0 {
 			w.fail("promise 2", "%s has the same dots as %s and not the same state of key %d/%s: %s, and %s",
 				nodeName(n.id), with.Name, k.DB, k.Name, a, b)
 		}

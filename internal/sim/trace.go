@@ -91,6 +91,23 @@ func (n *Node) describe(k record.Key) string {
 	return n.describeState(&s)
 }
 
+// describeKept is describe without a tombstone that some node may have collected rightly: one whose epoch has ended by a clock that is looked at.
+func (n *Node) describeKept(k record.Key) string {
+	var s record.State
+	if !n.table.Load(k, &s) {
+		return "nothing"
+	}
+	for _, m := range n.world.ours() {
+		if m.runs() && record.EpochEnd(s.Tomb.Until) <= m.watch.forgotBy {
+			s.Tomb = record.Tombstone{}
+		}
+	}
+	if s.IsEmpty() {
+		return "nothing"
+	}
+	return n.describeState(&s)
+}
+
 func (n *Node) describeState(s *record.State) string {
 	var b strings.Builder
 	if s.Tomb.At != 0 {
