@@ -96,3 +96,23 @@ func TestWhoUsesUnicastAloneSaysAtOnceThatItDoesNotHearTheGroup(t *testing.T) {
 		}
 	}
 }
+
+// One configured address is enough for all to meet, though its node uses multicast alone and calls nobody itself: of two that start at one instant
+// and reach each other by unicast only, neither could be introduced to the other as it was greeted.
+func TestWhoUsesMulticastAloneIntroducesThoseItHears(t *testing.T) {
+	b := newModeBench(t, 1, ModeMulticast)
+	b.drop = func(from, to int, _ wire.Type, f Frame) bool { return !f.To.IsValid() && (from == 1 || to == 1) }
+	b.run(3 * time.Second)
+	known := b.addrs()
+	for _, mode := range []Mode{ModeUnicast, ModeAuto} {
+		b.mode = mode
+		b.add("cluster")
+	}
+	b.nodes[1].m.Step(b.now, Seeds{Addrs: known})
+	b.run(10 * time.Second)
+	for i := range b.nodes {
+		if got := len(b.nodes[i].m.Members(b.now)); got != len(b.nodes) {
+			t.Errorf("node %d knows %d members, want %d", i+1, got, len(b.nodes))
+		}
+	}
+}

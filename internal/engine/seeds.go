@@ -179,10 +179,11 @@ func (m *Machine) liveAt(a netip.AddrPort) bool {
 	return slices.ContainsFunc(m.members.list, func(p *peer) bool { return p.addr == a && p.live() })
 }
 
-// introductions are where the members are whom this node hears itself, for who asks: by turns where there are many.
+// introductions are where the members are whom this node hears itself, for who asks: by turns where there are many. A node in mode multicast
+// calls nobody, but who asks it may be in another mode, and have no other way to learn of those.
 func (m *Machine) introductions(to *peer) (list []netip.AddrPort) {
 	n := len(m.members.list)
-	if m.cfg.Mode == ModeMulticast || n == 0 {
+	if n == 0 {
 		return nil
 	}
 	from := m.calls.greets % n
