@@ -19,13 +19,13 @@ type cluster struct {
 }
 
 // Await implements resp.Cluster.
-func (c cluster) Await(seq uint64, k int, timeout time.Duration, done func(int)) (bool, int) {
-	return c.node.Await(seq, k, timeout, done)
+func (c cluster) Await(seq uint64, writes, k int, timeout time.Duration, done func(int)) (bool, int) {
+	return c.node.Await(seq, writes, k, timeout, done)
 }
 
 // AwaitTold implements resp.Cluster.
-func (c cluster) AwaitTold(seq uint64, stamp resp.Stamp, done func(int)) (bool, int) {
-	return c.node.AwaitTold(seq, stamp, done)
+func (c cluster) AwaitTold(seq uint64, writes int, stamp resp.Stamp, done func(int)) (bool, int) {
+	return c.node.AwaitTold(seq, writes, stamp, done)
 }
 
 // Holding implements resp.Cluster: a node that leaves still answers reads, and refuses writes by itself.

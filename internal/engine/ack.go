@@ -24,11 +24,12 @@ type acks struct {
 }
 
 type waiter struct {
-	id    uint64
-	seq   uint64
-	k     int
-	until time.Time
-	asked bool
+	id     uint64
+	seq    uint64
+	writes int
+	k      int
+	until  time.Time
+	asked  bool
 
 	patient bool // waits also for peers that do not answer lately
 	told    hlc.Stamp
@@ -56,7 +57,7 @@ func (m *Machine) takeAwait(in Await) {
 	if k < 0 {
 		k = m.cfg.Ack
 	}
-	w := waiter{id: in.ID, seq: in.Seq, k: k, until: m.now.Add(in.Timeout), patient: in.Patient, told: in.Told}
+	w := waiter{id: in.ID, seq: in.Seq, writes: in.Writes, k: k, until: m.now.Add(in.Timeout), patient: in.Patient, told: in.Told}
 	if len(m.acks.waiters) >= maxWaiters {
 		m.count.AwaitDenied++
 		w.until = m.now
@@ -146,23 +147,35 @@ func (m *Machine) settle(w *waiter) bool {
 		}
 		return false
 	}
-	configured := h.held >= min(w.k, m.cfg.Ack, h.peers) // what a call asks beyond that says nothing of the others
-	switch {
-	case met:
-	case configured:
+	unconfirmed := 0
+	if configured := min(w.k, m.cfg.Ack, h.peers); h.held < configured { // what a call asks beyond that says nothing of the others
+		unconfirmed = m.unconfirmed(w, configured)
+		m.count.AckTimeouts += uint64(unconfirmed)
+	} else if !met {
 		m.count.AckMoreUnmet++
-	default:
-		m.count.AckTimeouts++
 	}
 	if !met && m.now.Before(w.until) {
 		m.count.AckGivenUp++
 	}
-	m.acks.health.note(m.now, configured)
+	m.acks.health.note(m.now, w.writes, unconfirmed)
 	if untold {
 		h.held = m.holdAndTold(w)
 	}
 	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})
 	return true
+}
+
+// unconfirmed is how many of w's writes k peers do not hold. Others write meanwhile, so that of a pipeline in part confirmed some may be counted
+// that were.
+func (m *Machine) unconfirmed(w *waiter, k int) int {
+	through := make([]uint64, 0, len(m.members.list))
+	for _, p := range m.members.list {
+		if p.synced() {
+			through = append(through, p.confirms)
+		}
+	}
+	slices.Sort(through)
+	return int(min(uint64(w.writes), w.seq-through[len(through)-k]))
 }
 
 // leftUnasked reports whether the change left, with touches that nobody waited for, in a frame that asked nobody to confirm it.

@@ -8,7 +8,7 @@ import (
 )
 
 func (b *bench) await(i int, seq uint64, k int) {
-	b.nodes[i].m.Step(b.now, Await{ID: seq, Seq: seq, K: k, Timeout: 50 * time.Millisecond})
+	b.nodes[i].m.Step(b.now, Await{ID: seq, Seq: seq, Writes: 1, K: k, Timeout: 50 * time.Millisecond})
 }
 
 // "returns when k live, synced peers have merged it into their tables, or after ack-timeout"
@@ -95,7 +95,7 @@ func (b *bench) every(i int, step, d time.Duration) (writes, unmet int) {
 	b.nodes[i].acked = nil
 	for end := b.now.Add(d); b.now.Before(end); writes++ {
 		seq := b.put(i, "a", "x")
-		b.nodes[i].m.Step(b.now, Await{ID: seq, Seq: seq, K: -1, Timeout: 50 * time.Millisecond})
+		b.nodes[i].m.Step(b.now, Await{ID: seq, Seq: seq, Writes: 1, K: -1, Timeout: 50 * time.Millisecond})
 		b.run(step)
 	}
 	b.run(60 * time.Millisecond)

@@ -61,13 +61,11 @@ func (h *ackHealth) turn(now time.Time) {
 	}
 }
 
-func (h *ackHealth) note(now time.Time, met bool) {
+func (h *ackHealth) note(now time.Time, writes, unconfirmed int) {
 	h.turn(now)
 	s := &h.slots[h.at%healthSlots]
-	s.Waited++
-	if !met {
-		s.Unconfirmed++
-	}
+	s.Waited += uint64(writes)
+	s.Unconfirmed += uint64(unconfirmed)
 }
 
 // share sums up the last seconds.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ func (b *bench) oneByOne(i, k int, d time.Duration) (waits []time.Duration) {
 	for end := b.now.Add(d); b.now.Before(end); {
 		n.acked = nil
 		began, seq := b.now, b.put(i, "a", "x")
-		n.m.Step(b.now, Await{ID: seq, Seq: seq, K: k, Timeout: 50 * time.Millisecond})
+		n.m.Step(b.now, Await{ID: seq, Seq: seq, Writes: 1, K: k, Timeout: 50 * time.Millisecond})
 		b.settle()
 		for len(n.acked) == 0 {
 			b.run(time.Millisecond)
@@ -77,6 +78,43 @@ func TestAPeerThatDoesNotAnswerCostsFewWritesTheirTimeout(t *testing.T) {
 				t.Errorf("%s, ack %d: %d writes unconfirmed although all answer again", name, ack, late)
 			}
 		}
+	}
+}
+
+// A pipeline is one wait and many writes. Of those that a peer holds none counts as unconfirmed.
+func TestEachWriteOfAPipelineCounts(t *testing.T) {
+	b := newBench(t, 2)
+	b.nodes[0].m.cfg.Ack = 1
+	b.run(3 * time.Second)
+	pipeline := func(id uint64, confirmed, lost int) {
+		var seq uint64
+		for i := range confirmed + lost {
+			if i == confirmed {
+				b.run(100 * time.Millisecond)
+				b.silence(func(from, _ int) bool { return from == 0 })
+			}
+			seq = b.put(0, fmt.Sprint("p", i), "x")
+		}
+		b.nodes[0].m.Step(b.now, Await{ID: id, Seq: seq, Writes: confirmed + lost, K: 1, Timeout: 50 * time.Millisecond})
+		b.run(100 * time.Millisecond)
+		b.drop = nil
+		b.run(time.Second)
+	}
+	pipeline(1, 4, 3)
+	if c, h := b.nodes[0].m.Counters(), b.nodes[0].m.AckHealth(b.now); c.AckTimeouts != 3 || h.Recent != (AckShare{Waited: 7, Unconfirmed: 3}) {
+		t.Errorf("3 of 7 writes were lost: %d unconfirmed, health %+v", c.AckTimeouts, h)
+	}
+	pipeline(2, 0, 5)
+	if c := b.nodes[0].m.Counters(); c.AckTimeouts != 8 {
+		t.Errorf("5 more were lost: %d unconfirmed", c.AckTimeouts)
+	}
+	high := b.put(0, "q", "x")
+	b.silence(func(from, _ int) bool { return from == 0 })
+	high = max(high, b.put(0, "r", "x"))
+	b.nodes[0].m.Step(b.now, Await{ID: 3, Seq: high, K: 1, Timeout: 50 * time.Millisecond}) // a WAIT after the answers
+	b.run(100 * time.Millisecond)
+	if c := b.nodes[0].m.Counters(); c.AckTimeouts != 8 {
+		t.Errorf("whose answer was given before counts again: %d unconfirmed", c.AckTimeouts)
 	}
 }
 

@@ -103,8 +103,8 @@ func TestAnAwaitIsAnsweredByThePeers(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(2 * time.Second)
 	seq := b.put(0, "a", "1")
-	b.nodes[0].m.Step(b.now, Await{ID: 7, Seq: seq, K: -1, Timeout: 50 * time.Millisecond})
-	b.nodes[0].m.Step(b.now, Await{ID: 8, Seq: seq, K: 5, Timeout: 50 * time.Millisecond})
+	b.nodes[0].m.Step(b.now, Await{ID: 7, Seq: seq, Writes: 1, K: -1, Timeout: 50 * time.Millisecond})
+	b.nodes[0].m.Step(b.now, Await{ID: 8, Seq: seq, Writes: 1, K: 5, Timeout: 50 * time.Millisecond})
 	b.settle()
 	if a := b.nodes[0].acked; len(a) != 2 || a[0].ID != 7 || !a[0].Met || a[0].Peers < 1 || a[1].Peers != 2 || a[1].Met {
 		t.Fatalf("acked %+v", a)

@@ -52,6 +52,7 @@ type Wrote struct{}
 type Await struct {
 	ID      uint64
 	Seq     uint64
+	Writes  int // for how many writes, Seq the last of them, a caller waits; 0: they were counted with an Await before
 	K       int
 	Timeout time.Duration
 	Patient bool

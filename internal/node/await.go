@@ -25,8 +25,8 @@ const maxAwaits = 65_536
 // Await calls done once, from any goroutine, with the number of live synced peers that hold every local dot up to seq:
 // as soon as k hold them (k < 0: the configured number), or after timeout (0: the configured one, and then no peer is
 // waited for that did not answer lately). It returns false, with that number, and never calls done, when there is nothing
-// to wait for.
-func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers int)) (pending bool, peers int) {
+// to wait for. writes is how many writes wait that no Await was for before: as many count as unconfirmed where it is in vain.
+func (n *Node) Await(seq uint64, writes, k int, timeout time.Duration, done func(peers int)) (pending bool, peers int) {
 	switch {
 	case k == AckAllOrNone && n.cfg.Ack != 0:
 		k = AckAll
@@ -40,12 +40,12 @@ func (n *Node) Await(seq uint64, k int, timeout time.Duration, done func(peers i
 	if seq == 0 || k == 0 || n.peers.Load() == 0 {
 		return false, 0
 	}
-	return n.await(engine.Await{Seq: seq, K: k, Timeout: timeout, Patient: patient}, done)
+	return n.await(engine.Await{Seq: seq, Writes: writes, K: k, Timeout: timeout, Patient: patient}, done)
 }
 
-// AwaitSync waits as Await does, or until ctx ends.
+// AwaitSync waits for one write as Await does, or until ctx ends.
 func (n *Node) AwaitSync(ctx context.Context, seq uint64, k int, timeout time.Duration) (peers int) {
-	return wait(ctx, func(done func(int)) (bool, int) { return n.Await(seq, k, timeout, done) })
+	return wait(ctx, func(done func(int)) (bool, int) { return n.Await(seq, 1, k, timeout, done) })
 }
 
 // wait waits for what begin arranges, or until ctx ends.
@@ -68,11 +68,11 @@ const toldTimeout = 1500 * time.Millisecond
 
 // AwaitTold calls done as Await for all peers does, and not before this node also holds whatever they had made up to a stamp of Table.Present: an acknowledgement
 // may overtake what its sender has written. seq may be 0.
-func (n *Node) AwaitTold(seq uint64, stamp hlc.Stamp, done func(peers int)) (pending bool, peers int) {
+func (n *Node) AwaitTold(seq uint64, writes int, stamp hlc.Stamp, done func(peers int)) (pending bool, peers int) {
 	if n.cfg.Ack == 0 || n.peers.Load() == 0 {
 		return false, 0
 	}
-	return n.await(engine.Await{Seq: seq, K: math.MaxInt, Timeout: max(toldTimeout, n.cfg.AckTimeout), Told: stamp}, done)
+	return n.await(engine.Await{Seq: seq, Writes: writes, K: math.MaxInt, Timeout: max(toldTimeout, n.cfg.AckTimeout), Told: stamp}, done)
 }
 
 // await hands it to the machine, unless too many wait.

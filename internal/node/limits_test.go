@@ -20,7 +20,7 @@ func TestCallersThatWaitAreLimited(t *testing.T) {
 	}
 	a.awaits.Unlock()
 	for range 5 {
-		if pending, peers := a.Await(1, 1, time.Hour, func(int) { t.Error("called back") }); pending || peers != 0 {
+		if pending, peers := a.Await(1, 1, 1, time.Hour, func(int) { t.Error("called back") }); pending || peers != 0 {
 			t.Errorf("pending %v with %d peers", pending, peers)
 		}
 	}
@@ -31,7 +31,7 @@ func TestCallersThatWaitAreLimited(t *testing.T) {
 		a.awaits.finish(engine.Acked{ID: 1<<40 + uint64(i)})
 	}
 	done := make(chan int, 1)
-	if pending, _ := a.Await(put(t, a, "s", "1"), 1, time.Hour, func(peers int) { done <- peers }); !pending || <-done != 1 {
+	if pending, _ := a.Await(put(t, a, "s", "1"), 1, 1, time.Hour, func(peers int) { done <- peers }); !pending || <-done != 1 {
 		t.Error("there is no room again")
 	}
 }

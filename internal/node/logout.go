@@ -27,7 +27,11 @@ func (n *Node) LogOut(ctx context.Context, db int, l table.Logout, want int) (re
 	if err != nil || want == 0 || n.Peers() == 0 {
 		return res, err
 	}
-	peers := wait(ctx, func(done func(int)) (bool, int) { return n.AwaitTold(seq, began, done) })
+	writes := 0
+	if seq != 0 {
+		writes = 1
+	}
+	peers := wait(ctx, func(done func(int)) (bool, int) { return n.AwaitTold(seq, writes, began, done) })
 	res.Peers, res.Degraded = peers, peers < n.wanted(want)
 	l.Born = began
 	if seq, err = n.destroyOwned(ctx, db, &l, &res); seq != 0 {

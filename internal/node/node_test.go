@@ -36,7 +36,7 @@ func TestOpenRefusesWhatCannotBe(t *testing.T) {
 func TestNobodyWaitsWhereNobodyIs(t *testing.T) {
 	n := openLoopback(t, "alone", 24110)
 	called := func(int) { t.Error("called back") }
-	if pending, peers := n.Await(put(t, n, "s", "1"), 1, time.Hour, called); pending || peers != 0 {
+	if pending, peers := n.Await(put(t, n, "s", "1"), 1, 1, time.Hour, called); pending || peers != 0 {
 		t.Errorf("pending %v with %d peers", pending, peers)
 	}
 }
@@ -47,7 +47,7 @@ func TestWaitersHearThatTheirNodeIsGone(t *testing.T) {
 	eventually(t, "a sees b", func() bool { return a.Peers() == 1 })
 	b.Kill() // silently: a believes in it for some seconds
 	told := make(chan int, 1)
-	if pending, _ := a.Await(put(t, a, "s", "1"), 1, time.Hour, func(peers int) { told <- peers }); !pending {
+	if pending, _ := a.Await(put(t, a, "s", "1"), 1, 1, time.Hour, func(peers int) { told <- peers }); !pending {
 		t.Fatal("nothing to wait for")
 	}
 	a.Kill()

@@ -44,6 +44,7 @@ type client struct {
 	ack     int    // how many peers its writes wait for; byPolicy: as configured
 	seq     uint64 // the latest local dot of this client's writes
 	settled uint64 // and the latest that was waited for
+	writes  int    // of which nobody has waited for a peer's confirmation
 	flushed uint64 // latest dot of this client's that emptied a database
 	held    bool
 	waiting bool    // the held command is a WAIT
@@ -168,7 +169,10 @@ func (c *client) settle() {
 		want = byAll
 	}
 	c.settled = c.seq
-	if pending, _ := c.s.cfg.Cluster.Await(c.seq, want, 0, c.acked); pending {
+	if want == 0 { // a WAIT may follow
+		return
+	}
+	if pending, _ := c.s.cfg.Cluster.Await(c.seq, c.counted(), want, 0, c.acked); pending {
 		c.hold()
 	}
 }

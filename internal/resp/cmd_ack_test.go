@@ -62,3 +62,32 @@ func TestAFlushWaitsForAllPeers(t *testing.T) {
 		}
 	}
 }
+
+// Each write counts once: with the wait that holds its answer, or with the WAIT where its answer waited for none.
+func TestAWaitCountsTheWritesThatNobodyWaitedFor(t *testing.T) {
+	p := newPeers()
+	s := serve(t, func(cfg *Config) { cfg.Cluster = p })
+	k := dial(t, s.Addrs()[0])
+	count := func(commands string, answers int) int {
+		t.Helper()
+		k.send(commands)
+		w := p.next(t)
+		w.done(1)
+		for range answers {
+			k.reply()
+		}
+		return w.writes
+	}
+	if n := count(encode("SET", "a", "1")+encode("SET", "b", "1")+encode("DEL", "a"), 3); n != 3 {
+		t.Errorf("a pipeline of three writes counts as %d", n)
+	}
+	if n := count(encode("WAIT", "2", "1000"), 1); n != 0 {
+		t.Errorf("a WAIT for them counts %d again", n)
+	}
+	k.want("+OK\r\n", "CLIENT", "ACK", "0")
+	k.want("+OK\r\n", "SET", "a", "1")
+	k.want("+OK\r\n", "SET", "b", "1")
+	if n := count(encode("WAIT", "2", "1000"), 1); n != 2 {
+		t.Errorf("a WAIT for two writes that waited for nobody counts as %d", n)
+	}
+}

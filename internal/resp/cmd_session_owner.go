@@ -113,10 +113,10 @@ func sessionDestroyOwned(c *client, argv [][]byte) {
 		l.Except = func(name string) bool { return stay[name] }
 	}
 	l.again = c.s.cfg.Table.Present(c.s.wallMS)
-	seq, ok := c.logOut(l)
+	ok := c.logOut(l)
 	switch {
 	case !ok:
-	case c.looksAgain(l, seq):
+	case c.looksAgain(l):
 		c.logout = l
 		c.hold()
 	default:
@@ -124,13 +124,17 @@ func sessionDestroyOwned(c *client, argv [][]byte) {
 	}
 }
 
-// looksAgain begins to wait for the peers, if there are any to wait for.
-func (c *client) looksAgain(l *logout, seq uint64) bool {
+// looksAgain begins to wait for the peers, if there are any to wait for: also for what the pipeline wrote before.
+func (c *client) looksAgain(l *logout) bool {
 	if c.multi.running || c.ack == 0 || l.Owner == "" {
 		return false
 	}
+	seq := uint64(0)
+	if c.seq > c.settled {
+		seq = c.seq
+	}
 	c.settled = c.seq
-	pending, _ := c.s.cfg.Cluster.AwaitTold(seq, l.again, c.acked)
+	pending, _ := c.s.cfg.Cluster.AwaitTold(seq, c.counted(), l.again, c.acked)
 	return pending
 }
 
@@ -140,32 +144,31 @@ func (c *client) lookAgain() {
 	c.logout = nil
 	l.Born, l.again = l.again, 0
 	c.s.wallMS = c.s.cfg.now().UnixMilli()
-	if _, ok := c.logOut(l); ok {
+	if c.logOut(l) {
 		c.loggedOut(l)
 	}
 	c.settle()
 }
 
 // logOut destroys what is known here; where it does not succeed that was answered.
-func (c *client) logOut(l *logout) (seq uint64, ok bool) {
+func (c *client) logOut(l *logout) (ok bool) {
 	next, first := uint64(0), true
 	for looked := 0; (first || next != 0) && looked < maxOwned; looked += ownedPage {
 		res, err := c.s.cfg.Table.DestroyOwned(c.s.wallMS, l.db, &l.Logout, next, ownedPage)
 		l.destroyed += res.Destroyed
-		seq = max(seq, res.Seq)
 		c.wrote(res.Seq)
 		c.flushed = max(c.flushed, res.Seq)
 		if err != nil {
 			c.failed(err)
-			return seq, false
+			return false
 		}
 		next, first = res.Next, false
 	}
 	if next != 0 {
 		c.fail(errManyEnded)
-		return seq, false
+		return false
 	}
-	return seq, true
+	return true
 }
 
 func (c *client) loggedOut(l *logout) {

@@ -116,6 +116,30 @@ func TestALogoutEverywhereWaitsForAllPeers(t *testing.T) {
 	}
 }
 
+// What stands before it in a pipeline waits as it would without it, also where nobody is logged out.
+func TestALogoutEverywhereWaitsForTheWritesBeforeIt(t *testing.T) {
+	p := newPeers()
+	tab := newTable()
+	s := serve(t, func(cfg *Config) { cfg.Cluster, cfg.Table = p, tab })
+	k := dial(t, s.Addrs()[0])
+	k.send(encode("SET", "a", "1") + encode("SESSION", "DESTROYOWNED", "nobody"))
+	w := p.next(t)
+	if w.seq != tab.OwnHigh() || w.writes != 1 {
+		t.Errorf("awaits dot %d for %d writes, want dot %d for 1", w.seq, w.writes, tab.OwnHigh())
+	}
+	w.done(2)
+	if got := k.reply() + k.reply(); got != "+OK\r\n:0\r\n" {
+		t.Errorf("got %q", got)
+	}
+	k.send(encode("SESSION", "DESTROYOWNED", "nobody"))
+	if w := p.next(t); w.seq != 0 || w.writes != 0 {
+		t.Errorf("awaits dot %d again, for %d writes", w.seq, w.writes)
+	} else {
+		w.done(2)
+	}
+	k.reply()
+}
+
 // Who has to be sure is told how many peers may have sessions that nobody has heard of. The fake cluster has two.
 func TestALogoutEverywhereReportsWhoDidNotConfirmIt(t *testing.T) {
 	for acked, want := range []string{"*2\r\n:1\r\n:2\r\n", "*2\r\n:1\r\n:1\r\n", "*2\r\n:1\r\n:0\r\n"} {

@@ -26,7 +26,7 @@ func waitCommand(c *client, argv [][]byte) {
 	if want < 0 || c.multi.running {
 		want = 0
 	}
-	pending, acked := c.s.cfg.Cluster.Await(c.seq, int(want), timeout, c.acked)
+	pending, acked := c.s.cfg.Cluster.Await(c.seq, c.counted(), int(want), timeout, c.acked)
 	if !pending {
 		c.int(int64(acked))
 		return

@@ -54,11 +54,11 @@ type Stamp = hlc.Stamp
 type Cluster interface {
 	// Await arranges that done is called once, from any goroutine, with the number of peers that hold every local dot
 	// up to seq: as soon as k have them (-1: as many as the configured policy asks; -2: all, where that asks for any) or after timeout
-	// (0: the configured one).
+	// (0: the configured one). writes is how many writes wait that no Await was for before; where it is in vain they count as unconfirmed.
 	// It returns false, and never calls done, when there is nothing to wait for; then acked is final.
-	Await(seq uint64, k int, timeout time.Duration, done func(acked int)) (pending bool, acked int)
+	Await(seq uint64, writes, k int, timeout time.Duration, done func(acked int)) (pending bool, acked int)
 	// AwaitTold is Await for all peers that also waits until this node holds whatever they had made up to a stamp. seq may be 0.
-	AwaitTold(seq uint64, stamp Stamp, done func(acked int)) (pending bool, acked int)
+	AwaitTold(seq uint64, writes int, stamp Stamp, done func(acked int)) (pending bool, acked int)
 	// Holding is how much of the cluster's sessions the node holds.
 	Holding() Holding
 	// Shortage is what is answered, where it holds a part, to what the rest might answer otherwise.
@@ -81,11 +81,11 @@ type NodeInfo struct {
 // alone is the cluster of a node without peers.
 type alone struct{}
 
-func (alone) Await(uint64, int, time.Duration, func(int)) (bool, int) { return false, 0 }
-func (alone) AwaitTold(uint64, Stamp, func(int)) (bool, int)          { return false, 0 }
-func (alone) Holding() Holding                                        { return HoldsAll }
-func (alone) Shortage() string                                        { return "" }
-func (alone) Info() NodeInfo                                          { return NodeInfo{Members: 1, Synced: 1} }
+func (alone) Await(uint64, int, int, time.Duration, func(int)) (bool, int) { return false, 0 }
+func (alone) AwaitTold(uint64, int, Stamp, func(int)) (bool, int)          { return false, 0 }
+func (alone) Holding() Holding                                             { return HoldsAll }
+func (alone) Shortage() string                                             { return "" }
+func (alone) Info() NodeInfo                                               { return NodeInfo{Members: 1, Synced: 1} }
 
 func (cfg *Config) setDefaults() {
 	if cfg.Username == "" {

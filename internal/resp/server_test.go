@@ -24,6 +24,7 @@ type peers struct {
 
 type waiter struct {
 	seq     uint64
+	writes  int
 	k       int
 	timeout time.Duration
 	done    func(int)
@@ -31,20 +32,20 @@ type waiter struct {
 
 func newPeers() *peers { return &peers{asked: make(chan struct{}, 1000)} }
 
-func (p *peers) Await(seq uint64, k int, timeout time.Duration, done func(int)) (bool, int) {
+func (p *peers) Await(seq uint64, writes, k int, timeout time.Duration, done func(int)) (bool, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if k == 0 || p.instant {
 		return false, 2
 	}
-	p.waiting = append(p.waiting, waiter{seq, k, timeout, done})
+	p.waiting = append(p.waiting, waiter{seq, writes, k, timeout, done})
 	p.asked <- struct{}{}
 	return true, 0
 }
 
 // AwaitTold is a wait for all, too.
-func (p *peers) AwaitTold(seq uint64, _ hlc.Stamp, done func(int)) (bool, int) {
-	return p.Await(seq, byAll, 0, done)
+func (p *peers) AwaitTold(seq uint64, writes int, _ hlc.Stamp, done func(int)) (bool, int) {
+	return p.Await(seq, writes, byAll, 0, done)
 }
 
 func (p *peers) Holding() Holding {
@@ -98,6 +99,9 @@ func TestRepliesWaitForTheAcknowledgementOfTheLastWrite(t *testing.T) {
 		w := p.next(t)
 		if w.k != -1 || w.timeout != 0 {
 			t.Errorf("awaits %d for %v, not the configured policy", w.k, w.timeout)
+		}
+		if w.writes != 2 {
+			t.Errorf("it counts as %d writes", w.writes)
 		}
 		silentNow(t, k, other)
 		if got := s.Stats().Blocked; got != 1 {

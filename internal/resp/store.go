@@ -70,7 +70,20 @@ func (c *client) expire(arg []byte, due int64, cond table.ExpireCond) (table.Res
 	return res, err
 }
 
-func (c *client) wrote(seq uint64) { c.seq = max(c.seq, seq) }
+// wrote notes a command's last dot; 0: it made none.
+func (c *client) wrote(seq uint64) {
+	if seq > c.seq {
+		c.seq = seq
+		c.writes++
+	}
+}
+
+// counted returns how many writes nobody waited for yet, which somebody does now.
+func (c *client) counted() int {
+	n := c.writes
+	c.writes = 0
+	return n
+}
 
 // failed answers a refusal of the table.
 func (c *client) failed(err error) {

@@ -437,5 +437,5 @@ func (n *Node) replicate(k record.Key, seq uint64, kind change) {
 	}
 	n.nextID++
 	n.awaits[n.nextID] = awaited{k, seq, n.world.now, n.world.crashes, made}
-	n.step(engine.Await{ID: n.nextID, Seq: seq, K: -1, Timeout: ackTimeout})
+	n.step(engine.Await{ID: n.nextID, Seq: seq, Writes: 1, K: -1, Timeout: ackTimeout})
 }
