@@ -137,7 +137,7 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventHurried:
 		d.reportHurry(&e)
 	case engine.EventDuplicate:
-		d.log.Error("two running nodes have one name: give one of them another --name", peer...)
+		d.reportDuplicate(&e)
 	case engine.EventCloned:
 		d.reportCloned(&e)
 	case engine.EventClockAhead:
@@ -247,6 +247,15 @@ func (d *daemon) ackState() []any {
 		attrs = append(attrs, "peers", h.Live, "answering", h.Listening, "unconfirmed", h.Unconfirmed)
 	}
 	return attrs
+}
+
+// reportDuplicate says where both are that have one name.
+func (d *daemon) reportDuplicate(e *engine.Event) {
+	other := "this node"
+	if e.Other.IsValid() {
+		other = e.Other.String()
+	}
+	d.log.Error("two running nodes have one name: give one of them another --name", "name", peerName(&e.Member), "address", e.Addr, "other", other)
 }
 
 // reportCloned says what a clone means, and where it is where its own frames told.

@@ -227,3 +227,14 @@ func TestNodesThatDoNotAnswerOrHearAreTold(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAlarmOfTwoNodesWithOneNameNamesBothPlaces(t *testing.T) {
+	e := engine.Event{Kind: engine.EventDuplicate, Member: engine.Member{Name: "web-2"}, Addr: webAddr}
+	if log := reported(e); !strings.Contains(log, "name=web-2 address=10.0.1.5:4000 other=\"this node\"") {
+		t.Error(log)
+	}
+	e.Other = netip.MustParseAddrPort("10.0.1.6:4000")
+	if log := reported(e); !strings.Contains(log, "address=10.0.1.5:4000 other=10.0.1.6:4000") {
+		t.Error(log)
+	}
+}

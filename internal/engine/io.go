@@ -170,7 +170,7 @@ const (
 	EventSynced                           // this node has the others' state, the last of it from Member, or found itself alone (no Member)
 	EventJoining                          // this node asks for state, again perhaps
 	EventDivergence                       // Member and this node held the same dots but not the same state; healing
-	EventDuplicate                        // two live nodes have Member's name
+	EventDuplicate                        // two live nodes have Member's name: Member, and who is at Other
 	EventClockAhead                       // Member's clock is ahead by more than the limit
 	EventOtherKey                         // datagrams sealed with a key that is not ours arrive, from Addr
 	EventConfig                           // Member is configured differently from this node
@@ -204,6 +204,7 @@ type Event struct {
 	Member Member
 	State  wire.MemberState
 	Addr   netip.AddrPort
+	Other  netip.AddrPort // of an EventDuplicate; zero: this node
 
 	Sessions int    // of an EventEnded, EventIncomplete
 	Missing  uint64 // of an EventIncomplete

@@ -122,7 +122,7 @@ func (m *Machine) newPeer(o record.Origin, addr netip.AddrPort) *peer {
 	m.members.byRef[ref] = p
 	if o.Node == m.cfg.Self.Node { // it has just proved to be alive, and so are we
 		p.name, p.duplicateTold = m.cfg.Name, true // a node's id comes from its name
-		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
+		m.alarmDuplicate(p, netip.AddrPort{})
 	}
 	m.origin(ref)
 	m.meetRoad(p)
@@ -215,7 +215,7 @@ func (m *Machine) markHeard(p *peer) {
 // noteDuplicate notes that an incarnation believed dead since a newer one of its node appeared may be alive after all. What it
 // sent before it died may have waited in a socket.
 func (m *Machine) noteDuplicate(p *peer) {
-	if m.hasTwin(p) {
+	if m.twin(p) != nil {
 		p.backAt = m.now
 	}
 }
@@ -226,17 +226,26 @@ func (m *Machine) tellDuplicate(p *peer) {
 		return
 	}
 	p.backAt = time.Time{}
-	if m.hasTwin(p) && !p.duplicateTold {
+	if q := m.twin(p); q != nil && !p.duplicateTold {
 		p.duplicateTold = true
-		m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr})
+		m.alarmDuplicate(p, q.addr)
 	}
 }
 
-// hasTwin reports whether another incarnation of p's node lives.
-func (m *Machine) hasTwin(p *peer) bool {
-	return slices.ContainsFunc(m.members.list, func(q *peer) bool {
+// alarmDuplicate names both, since an operator has to find both.
+func (m *Machine) alarmDuplicate(p *peer, other netip.AddrPort) {
+	m.event(Event{Kind: EventDuplicate, Member: m.describe(p), Addr: p.addr, Other: other})
+}
+
+// twin is another incarnation of p's node that lives; nil: there is none.
+func (m *Machine) twin(p *peer) *peer {
+	i := slices.IndexFunc(m.members.list, func(q *peer) bool {
 		return q != p && q.origin.Node == p.origin.Node && q.live()
 	})
+	if i < 0 {
+		return nil
+	}
+	return m.members.list[i]
 }
 
 func (m *Machine) setState(p *peer, s wire.MemberState) {
@@ -451,7 +460,7 @@ func (m *members) anyUntold() bool {
 // takes all probes of a doubt.
 func (m *Machine) justHeard() bool {
 	return slices.ContainsFunc(m.members.list, func(p *peer) bool {
-		return p.killed && !p.left && (p.said == wire.Synced || p.said == wire.Leaving) && m.now.Sub(p.heard) < silentAfter && !m.hasTwin(p)
+		return p.killed && !p.left && (p.said == wire.Synced || p.said == wire.Leaving) && m.now.Sub(p.heard) < silentAfter && m.twin(p) == nil
 	})
 }
 

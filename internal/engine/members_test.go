@@ -2,6 +2,8 @@ package engine
 
 import (
 	"bytes"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +132,11 @@ func TestTwoLiveNodesWithOneNameRaiseAlarm(t *testing.T) {
 	if b.told(1, EventDuplicate) != 1 {
 		t.Errorf("told %d times, want once", b.told(1, EventDuplicate))
 	}
+	for _, e := range b.nodes[1].events {
+		if both := []netip.AddrPort{b.nodes[0].addr, again.addr}; e.Kind == EventDuplicate && (e.Addr == e.Other || !slices.Contains(both, e.Addr) || !slices.Contains(both, e.Other)) {
+			t.Errorf("they are at %v, and the alarm names %v and %v", both, e.Addr, e.Other)
+		}
+	}
 }
 
 func TestANodeThatHearsItsOwnNameRaisesAlarm(t *testing.T) {
@@ -143,6 +150,9 @@ func TestANodeThatHearsItsOwnNameRaisesAlarm(t *testing.T) {
 	}
 	for i, n := range b.nodes {
 		for _, e := range n.events {
+			if e.Kind == EventDuplicate && e.Other.IsValid() {
+				t.Errorf("node %d names %v, not itself", i+1, e.Other)
+			}
 			if e.Kind == EventDuplicate && e.Member.Name != n.m.cfg.Name {
 				t.Errorf("node %d names %q, not the name that both have, %q", i+1, e.Member.Name, n.m.cfg.Name)
 			}
