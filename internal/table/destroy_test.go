@@ -56,6 +56,23 @@ func TestADestroyNearTheEndOfAHoldDoesNotEndIt(t *testing.T) {
 	n.want("s", "later")
 }
 
+// What is left of a hold may be lost where somebody destroys, in its last seconds, what it knows neither alive nor held.
+func TestADestroyThatKnowsOfNoHoldEndsItAtMostInItsLastSeconds(t *testing.T) {
+	for before, held := range map[int64]bool{6 * second: true, 4 * second: false} {
+		n, other := newNode(t, 1), newNode(t, 2)
+		n.put("s", "one", n.dueIn(hour))
+		n.destroy("s")
+		n.now = n.state("s").Tomb.Hold.Millis() - before
+		other.now = n.now
+		other.destroy("s")
+		theirs := other.state("s")
+		n.Merge(n.now, key("s"), &theirs)
+		if _, err := n.tryPut("s", "racing"); errors.Is(err, ErrDestroyed) != held {
+			t.Errorf("%d ms before the hold's end: an upsert gets %v", before, err)
+		}
+	}
+}
+
 func TestExplicitCreationPassesAHold(t *testing.T) {
 	for name, how := range map[string]func(*Write){"NX": ifAbsent, "seen missing": explicit} {
 		n := newNode(t, 1)
