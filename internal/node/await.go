@@ -17,6 +17,7 @@ type awaits struct {
 	done   map[uint64]func(peers int)
 	new    []engine.Await // not yet given to the machine
 	denied uint64         // callers told at once, too many being there
+	ended  bool           // the node is gone, and nobody would be told any more
 }
 
 // maxAwaits bounds the callers that wait; further ones are told at once what is known.
@@ -79,6 +80,10 @@ func (n *Node) AwaitTold(seq uint64, writes int, stamp hlc.Stamp, done func(peer
 func (n *Node) await(w engine.Await, done func(peers int)) (pending bool, peers int) {
 	a := &n.awaits
 	a.Lock()
+	if a.ended {
+		a.Unlock()
+		return false, 0
+	}
 	if len(a.done) >= maxAwaits {
 		a.denied++
 		a.Unlock()
@@ -117,9 +122,10 @@ func (a *awaits) finish(r engine.Acked) {
 	}
 }
 
-// abandon tells all who wait that the node is gone.
+// abandon tells all who wait, and all who would, that the node is gone.
 func (a *awaits) abandon() {
 	a.Lock()
+	a.ended = true
 	waiting := a.done
 	a.done = make(map[uint64]func(int))
 	a.new = nil

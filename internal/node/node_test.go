@@ -54,6 +54,9 @@ func TestWaitersHearThatTheirNodeIsGone(t *testing.T) {
 	if peers := <-told; peers != 0 {
 		t.Errorf("%d peers hold what only a dead one could", peers)
 	}
+	if pending, peers := a.Await(put(t, a, "s", "2"), 1, 1, time.Hour, func(int) {}); pending || peers != 0 {
+		t.Errorf("who wrote just before the end waits for ever, or is told of %d peers", peers)
+	}
 }
 
 func TestAWaitEndsWithItsContext(t *testing.T) {
