@@ -230,7 +230,8 @@ type Member struct {
 	Lacking    bool          // it lacks records for which it has no room
 	Incomplete bool          // it lacks sessions that a donor took with it as it joined
 	Offset     time.Duration // its clock minus ours
-	OffsetAge  time.Duration // since it told its clock last
+	OffsetAge  time.Duration // since it told its clock last, but for
+	Stood      time.Duration // the time for which this node stood still since
 	ClockTold  bool          // before that the offset is a guess, and its clock may be further behind
 	Stamps     time.Duration // what it stamped last minus our clock; its offset, where that is more
 	Left       bool          // it said goodbye

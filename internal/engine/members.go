@@ -475,7 +475,7 @@ func (m *Machine) describe(p *peer) Member {
 		Unheard: m.hearsNothing(p), ShutIn: p.lane.in, ShutOut: p.lane.out,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
-	d.ClockTold = p.offset.told
+	d.ClockTold, d.Stood = p.offset.told, p.offset.stood
 	if p.lane.now != (laneState{}) {
 		d.Shut = m.now.Sub(p.lane.since)
 	}

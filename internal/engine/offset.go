@@ -16,27 +16,26 @@ type offsetMeter struct {
 	by   [offsetSamples]time.Duration
 	last int
 	told bool // by the peer; before it is a guess by its hybrid clock, which may be far ahead of its wall clock
+
+	stood time.Duration // for how long this node stood still since the last of them
 }
 
 func (o *offsetMeter) note(now time.Time, by time.Duration) {
 	o.last = (o.last + 1) % offsetSamples
 	o.at[o.last], o.by[o.last] = now, by
+	o.stood = 0
 }
 
-// skip takes a while during which this node stood still for no time at all: what it knew before is as good as it was.
-func (o *offsetMeter) skip(still time.Duration) {
-	for i, at := range o.at {
-		if !at.IsZero() {
-			o.at[i] = at.Add(still)
-		}
-	}
-}
+// skip takes a while during which this node stood still for no time at all, until the peer tells its clock again: what it knew before is
+// as good as it was. Then that is as old as it is, since the peer's clock may have been set meanwhile.
+func (o *offsetMeter) skip(still time.Duration) { o.stood += still }
 
-// read is the offset, and how long ago the peer told its clock.
+// read is the offset, and how long ago the peer told its clock, without the time that this node stood still since.
 func (o *offsetMeter) read(now time.Time) (by, age time.Duration) {
-	by, age = o.by[o.last], now.Sub(o.at[o.last])
+	awake := now.Add(-o.stood)
+	by, age = o.by[o.last], awake.Sub(o.at[o.last])
 	for i, at := range o.at {
-		if !at.IsZero() && now.Sub(at) <= offsetWindow {
+		if !at.IsZero() && awake.Sub(at) <= offsetWindow {
 			by = max(by, o.by[i])
 		}
 	}

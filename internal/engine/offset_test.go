@@ -67,3 +67,25 @@ func TestWhatWaitedWhileThisNodeStoodStillTellsNoTime(t *testing.T) {
 		t.Errorf("only %d heartbeats waited", len(early))
 	}
 }
+
+// A peer's clock was a day ahead, and was set while this node stood still: when it has told that, the day counts no more, though it was told
+// within the last moments that this node was awake (sim seed 64003729).
+func TestAClockThatWasSetDuringAStandstillIsRightAsSoonAsItIsTold(t *testing.T) {
+	const still = 9 * time.Second
+	b := newBench(t, 3)
+	b.run(5 * time.Second)
+	stopped := b.nodes[2]
+	p := stopped.m.members.list[0]
+	p.offset.note(b.now, 24*time.Hour)
+	b.nodes = b.nodes[:2]
+	b.run(still)
+	b.nodes = append(b.nodes, stopped)
+	b.settle()
+	if d := stopped.m.describe(p); d.Offset != 24*time.Hour || d.OffsetAge > time.Second || d.OffsetAge+d.Stood < still {
+		t.Errorf("awake, it believes %v, told %v ago and %v before", d.Offset, d.OffsetAge, d.Stood)
+	}
+	b.run(backlogFor + 1200*time.Millisecond)
+	if d := stopped.m.describe(p); d.Offset.Abs() > time.Millisecond || d.OffsetAge > 1200*time.Millisecond || d.Stood != 0 {
+		t.Errorf("told anew, it is %v, told %v ago and %v before", d.Offset, d.OffsetAge, d.Stood)
+	}
+}

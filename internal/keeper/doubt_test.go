@@ -222,3 +222,66 @@ func TestANewcomerWhoseClockIsNearTheOthersWritesAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Of two peers one is heard again after this node stood still, and the other's clock was far when it was heard last (sim seed 64003729).
+func TestWhatWasToldBeforeAStandstillJudgesNoClock(t *testing.T) {
+	const still = 9 * time.Second
+	peer := func(offset, age, stood time.Duration) engine.Member {
+		return engine.Member{State: wire.Synced, ClockTold: true, Offset: offset, OffsetAge: age, Stood: stood}
+	}
+	k := New(table.New(table.Config{Origins: new(record.Origins), Clock: new(hlc.Clock)}), maxSkew, startMS)
+	look := func(mono time.Duration, members ...engine.Member) time.Duration {
+		k.Look(0, startMS+mono.Milliseconds(), mono, members)
+		return k.steps.off
+	}
+	look(time.Second, peer(0, 0, 0), peer(0, 0, 0))
+	k.steps.awake = confirmPeers
+	if off := look(11*time.Second, peer(24*time.Hour, time.Second, still), peer(24*time.Hour, 0, 0)); off != 0 {
+		t.Fatalf("it goes by a time that is %v off", off)
+	}
+	if off := look(12*time.Second, peer(0, 0, 0), peer(24*time.Hour, time.Second, 0)); off != 0 {
+		t.Fatalf("when both are heard: %v off", off)
+	}
+	if off := look(13*time.Second, peer(24*time.Hour, 0, 0), peer(24*time.Hour, time.Second, 3*time.Second)); off != -24*time.Hour {
+		t.Fatalf("both say so, one a moment ago by any time: %v off", off)
+	}
+	if off := look(17*time.Second, peer(24*time.Hour, hearsay, 1), peer(0, 0, 0)); off != -24*time.Hour {
+		t.Fatalf("one is silent for less than what counts: %v off", off)
+	}
+	if off := look(18*time.Second, peer(24*time.Hour, hearsay+1, still), peer(0, 0, 0)); off != 0 {
+		t.Fatalf("one stays silent, and the other says that the clock is right: %v off", off)
+	}
+}
+
+// Meanwhile it collects by the earliest clock, as before.
+func TestADoubtOutlivesAStandstill(t *testing.T) {
+	d := newDoubting(t)
+	d.steps, d.settled = newStepWatch(maxSkew, startMS+dayMS), true
+	behind := engine.Member{State: wire.Synced, ClockTold: true, Offset: -24 * time.Hour}
+	d.look(time.Second, behind)
+	behind.Stood = time.Hour
+	d.look(time.Hour, behind)
+	if !d.keeps() {
+		t.Fatal("a tombstone is collected by a clock that was said to be wrong")
+	}
+	d.look(time.Hour+time.Second, engine.Member{State: wire.Synced, ClockTold: true})
+	if d.keeps() {
+		t.Fatal("it is kept though the other says that the clock is right")
+	}
+}
+
+// What a doubted step back adds to it is remembered as well, for when nobody is there and the clock steps again (sim seed 81002660).
+func TestALatenessOfADoubtedStepIsRemembered(t *testing.T) {
+	d := newDoubting(t)
+	d.stayLate(time.Hour, true, false)
+	if late := d.stayLate(0, false, false); late != time.Hour {
+		t.Fatalf("alone, it is late by %v", late)
+	}
+	d.stayLate(0, true, false)
+	if late := d.stayLate(0, false, false); late != time.Hour {
+		t.Fatalf("while the clock is doubted it is late by %v", late)
+	}
+	if late := d.stayLate(0, true, true); late != 0 {
+		t.Fatalf("when it is confirmed, by %v", late)
+	}
+}

@@ -64,13 +64,17 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 // anything that it was told could count, collects nothing. Those who join may have what others sent
 // them: where nobody else tells the time they do, as to collecting. Whoever is gone before it told the time leaves what it sent.
 //
+// What was told before this node stood still for long decides nothing: of two clocks that were set meanwhile, one right and one wrong, it
+// may have heard of the wrong one only. So nothing changes until all have told their clocks again, or have been silent for as long as counts.
+//
 // Who comes and is ahead goes by the clocks of those who were there, even where there is but one of them: the sessions are
 // theirs. Who is behind the only other one does not: that one may be ahead, and then all that lives would be hidden.
 func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	said := k.listen(members)
 	joining, peers := said.joining, said.peers
 	left := k.leftUntold(&said)
-	k.judged = k.judged || len(peers) > 0 && k.steps.steady() || len(peers) == 0 && !joining && !said.gone && k.steps.alone()
+	steady := k.steps.steady() && !said.old
+	k.judged = k.judged || len(peers) > 0 && steady || len(peers) == 0 && !joining && !said.gone && k.steps.alone()
 	k.blind = joining && len(peers) == 0 || said.untold > 0 && said.untold >= said.told || left || !k.judged
 	k.table.SetSkew(min(said.skew, k.limit))
 	lead := max(0, time.Duration(stamped.Millis()-k.steps.wall)*time.Millisecond)
@@ -80,18 +84,18 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 		v.wall = max(v.wall, -nearest(peers))
 	}
 	k.settled = k.settled || !joining && k.judged
-	k.steps.hear(peers, v.wall)
+	k.steps.hear(peers, v.wall, steady)
 	off := k.steps.off
 	late := max(0, -off)
-	if k.steps.steady() && v.earliest > k.limit {
+	if steady && v.earliest > k.limit {
 		late = max(late, v.earliest-off)
 	}
-	if k.steps.steady() && len(peers) == 0 && said.behind > k.limit {
+	if steady && len(peers) == 0 && said.behind > k.limit {
 		late = max(late, said.behind-off)
 	}
 	k.table.SetOff(off)
-	k.table.SetLate(k.stayLate(late, len(peers) > 0 || said.joiners))
-	if k.steps.steady() {
+	k.table.SetLate(k.stayLate(late, len(peers) > 0 || said.joiners, steady))
+	if steady {
 		k.stampsAhead = v.stamps > k.limit
 	}
 	k.table.SetQuarantine(k.refusal(len(peers), v.wall))
@@ -106,6 +110,7 @@ type voices struct {
 	told, untold int
 	joiners      bool          // have said, a moment ago, where their clocks are:
 	behind       time.Duration // at most so far behind this node's
+	old          bool          // one of these was said before this node stood still, too long ago to count by that time
 	gone         bool          // somebody was here lately, and may have given this node its sessions between two looks
 }
 
@@ -120,6 +125,7 @@ func (k *Keeper) listen(members []engine.Member) (said voices) {
 			said.untold++
 		case m.State == wire.Joining && m.OffsetAge <= hearsay:
 			said.joiners, said.behind = true, max(said.behind, -m.Offset)
+			said.old = said.old || m.OffsetAge+m.Stood > hearsay
 		case m.State == wire.Dead:
 			said.gone = said.gone || m.Silence < confirmedAlone
 		case m.State == wire.Synced || m.State == wire.Leaving: // those whose sessions they are
@@ -131,6 +137,7 @@ func (k *Keeper) listen(members []engine.Member) (said voices) {
 			}
 			if guessedAhead := k.settled && !m.ClockTold && m.Offset > k.limit; m.OffsetAge <= hearsay && !guessedAhead {
 				said.peers, said.stamps = append(said.peers, m.Offset), append(said.stamps, m.Stamps)
+				said.old = said.old || m.OffsetAge+m.Stood > hearsay
 			}
 		}
 	}
@@ -165,11 +172,14 @@ func (k *Keeper) refusal(peers int, ahead time.Duration) error {
 	return nil
 }
 
-// stayLate is how late epochs are to end: as late as the peers said last, for a while after they are gone. Nobody has told since
-// that this node's clock is right.
-func (k *Keeper) stayLate(late time.Duration, told bool) time.Duration {
+// stayLate is how late epochs are to end: as late as the peers said last, until what they say counts again, or for a while after they are
+// gone. Nobody has told since that this node's clock is right.
+func (k *Keeper) stayLate(late time.Duration, told, steady bool) time.Duration {
 	switch {
 	case told:
+		if !steady {
+			late = max(late, k.late)
+		}
 		k.late, k.heard = late, k.steps.mono
 	case k.steps.mono-k.heard < confirmedAlone:
 		return max(late, k.late)

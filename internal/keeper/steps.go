@@ -54,8 +54,8 @@ func (s *stepWatch) alone() bool { return s.heard < 0 || s.mono-s.heard >= confi
 
 // hear believes the clock if the peers' offsets say that it is right, or no further wrong than where it stepped from; goes
 // by theirs where ahead, its distance from the median of all, is beyond the limit; and, if there are no peers, believes a
-// clock that has been steady for long.
-func (s *stepWatch) hear(peers []time.Duration, ahead time.Duration) {
+// clock that has been steady for long. Unless it is steady, what peers say may have been said before this clock's step, or theirs.
+func (s *stepWatch) hear(peers []time.Duration, ahead time.Duration, steady bool) {
 	if len(peers) > 0 {
 		s.heard = s.mono
 	}
@@ -64,7 +64,7 @@ func (s *stepWatch) hear(peers []time.Duration, ahead time.Duration) {
 		if s.mono-max(s.stepped, s.heard) >= confirmedAlone {
 			s.off = 0
 		}
-	case !s.steady():
+	case !steady:
 	case ahead.Abs() > s.limit:
 		s.off = ahead
 	case s.off > 0 && -nearest(peers) <= s.limit, s.off < 0 && nearest(peers) <= s.limit:

@@ -31,7 +31,7 @@ func (s *stepping) run(d time.Duration, peers ...time.Duration) {
 	for end := s.mono + d; s.mono < end; {
 		s.mono += Interval
 		s.look(startMS+(s.mono+s.by).Milliseconds(), s.mono)
-		s.hear(peers, judge(peers, 0, maxSkew).wall)
+		s.hear(peers, judge(peers, 0, maxSkew).wall, s.steady())
 	}
 }
 
