@@ -40,6 +40,7 @@ async function serveWith (t, store, options) {
   })
   const errors = []
   const server = app.listen(0, '127.0.0.1')
+  server.keepAliveTimeout = 0 // a connection that is closed for idleness as a request leaves on it would be the browser's to mend
   await once(server, 'listening')
   t.after(() => {
     server.closeAllConnections()
