@@ -158,7 +158,7 @@ func (m *Machine) settle(w *waiter) bool {
 		m.count.AckGivenUp++
 	}
 	m.acks.health.note(m.now, w.writes, unconfirmed)
-	if untold {
+	if w.told != 0 { // who does not answer is not waited for, and has told nothing
 		h.held = m.holdAndTold(w)
 	}
 	m.out.Acked = append(m.out.Acked, Acked{ID: w.id, Peers: h.held, Met: h.held >= w.k})

@@ -55,3 +55,17 @@ func TestWhoDoesNotTellIsNotWaitedForLong(t *testing.T) {
 		t.Fatalf("acked %+v, want one that is not met", a)
 	}
 }
+
+// Writers do not wait for a peer that is known not to answer, and neither does who asks what was made; but it has told nothing.
+func TestWhoIsNotWaitedForHasToldNothing(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.silence(func(from, _ int) bool { return from == 1 })
+	b.oneByOne(0, AckAll, 500*time.Millisecond) // until it is known
+	b.nodes[0].acked = nil
+	b.awaitTold(0)
+	b.run(1600 * time.Millisecond)
+	if a := b.nodes[0].acked; len(a) != 1 || a[0].Met || a[0].Peers != 1 {
+		t.Fatalf("acked %+v, want one peer that has told, of two", a)
+	}
+}

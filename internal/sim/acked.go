@@ -12,6 +12,11 @@ import (
 // sometimes it does.
 func (n *Node) takeAcked(a engine.Acked) {
 	w := n.world
+	if wait, ok := n.asked[a.ID]; ok {
+		delete(n.asked, a.ID)
+		n.takeTold(&wait, a)
+		return
+	}
 	await, ok := n.awaits[a.ID]
 	if !ok {
 		w.fail("promise 4", "%s: an answer to no question: %d", nodeName(n.id), a.ID)
@@ -30,7 +35,7 @@ func (n *Node) takeAcked(a engine.Acked) {
 	}
 	holders := 0
 	for _, m := range w.nodes {
-		if m != n && m.other == n.other && m.up && m.holds(n, &await) {
+		if m != n && m.other == n.other && m.up && m.holds(n.origin, &await) {
 			holders++
 		}
 	}
@@ -65,8 +70,8 @@ func (w *World) doom(n *Node) {
 }
 
 // holds reports whether the node has everything that the write of another made.
-func (n *Node) holds(writer *Node, a *awaited) bool {
-	ref, known := n.origins.Lookup(writer.origin)
+func (n *Node) holds(writer record.Origin, a *awaited) bool {
+	ref, known := n.origins.Lookup(writer)
 	if !known {
 		return false
 	}

@@ -34,6 +34,12 @@ const mutantSeeds = 400
 var mutants = []mutant{
 	{"by multicast alone nothing reaches who does not hear it", "engine/reach.go",
 		"return m.cfg.Mode == ModeMulticast && p.live() && !p.road.unheard.IsZero()", "return false"},
+	{"who has answered has told what it made", "engine/told.go",
+		"return p.made.since > stamp && prefix(&m.origin(p.ref).held) >= p.made.dots", "return p.made.since > stamp"},
+	{"what was said before counts", "engine/told.go",
+		"return p.made.since > stamp &&", "return"},
+	{"who does not answer has told what it made", "engine/ack.go",
+		"if w.told != 0 { // who does not answer", "if untold { // who does not answer"},
 	{"no tombstone check", "record/record.go",
 		"return b.ID.At <= t.At || b.ID.At <= floor ||", "return b.ID.At <= floor ||"},
 	{"weak births outlive the hold", "record/record.go",
@@ -201,6 +207,9 @@ var moded = map[string]modes{
 	"by multicast alone nothing reaches who does not hear it": allMulticast,
 }
 
+// telling are the bugs that show only where nodes wait until the others have told what they made.
+var telling = []string{"who has answered has told what it made", "what was said before counts", "who does not answer has told what it made"}
+
 // quickMutants are planted in every ordinary run.
 var quickMutants = []string{"no tombstone check", "a prefix instead of intervals", "acknowledged before it is merged"}
 
@@ -272,7 +281,7 @@ func (m *mutant) hunt(t *testing.T) string {
 		out, err := exec.Command(binary, "-test.run=^TestSwarm$", "-test.timeout=10m", "-sim.time=10m", fmt.Sprint("-sim.from=", from),
 			fmt.Sprint("-sim.count=", mutantSeeds-ran), "-sim.shrink=false", "-sim.tail=1", "-sim.with="+likely[m.name].String(),
 			fmt.Sprint("-sim.keep=", slices.Contains(keeping, m.name)), fmt.Sprint("-sim.memory=", slices.Contains(tight, m.name)),
-			fmt.Sprint("-sim.situation=", rare[m.name]), fmt.Sprint("-sim.modes=", moded[m.name])).CombinedOutput()
+			fmt.Sprint("-sim.situation=", rare[m.name]), fmt.Sprint("-sim.modes=", moded[m.name]), fmt.Sprint("-sim.told=", slices.Contains(telling, m.name))).CombinedOutput()
 		seeds, failed := foundAt.FindStringSubmatch(string(out)), failedSeed.FindStringSubmatch(string(out))
 		if err == nil {
 			break

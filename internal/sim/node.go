@@ -62,6 +62,7 @@ type Node struct {
 	owed   map[record.Ref]*dots.Set // what donors offered since it began to join
 	told   bool                     // that it lacks some of that
 	awaits map[uint64]awaited
+	asked  map[uint64]asked
 	nextID uint64
 
 	noted   uint64          // own dots up to here are in the ledger,
@@ -99,7 +100,7 @@ func (n *Node) start() {
 	n.origins, n.clock, n.refs = new(record.Origins), new(hlc.Clock), nil
 	n.out, n.kept = engine.Output{}, nil
 	n.whole, n.owed, n.told = false, nil, false
-	n.awaits = make(map[uint64]awaited)
+	n.awaits, n.asked = make(map[uint64]awaited), make(map[uint64]asked)
 	n.noted, n.entered = 0, make(map[uint64]bool)
 	n.timerAt, n.busyUntil = never, 0
 	n.table = n.newTable()

@@ -50,6 +50,7 @@ type Options struct {
 	Fields       bool          // sessions are JSON objects, and written field by field as well
 	Forgetful    bool          // nodes remember nothing of tombstones that they collected
 	Situation    situation     // one of the rare ones; empty: none
+	Told         bool          // nodes wait until the others have told what they have made
 	StaysShut    bool          // where unicast fails, it goes on failing between two nodes after the healing
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 	Modes        modes         // of the nodes; empty: all are in mode auto, or unicast
@@ -88,6 +89,8 @@ const (
 	diceSurvives
 	diceFields
 	diceModes
+	diceTold
+	diceToldWhen
 
 	diceMode = 2000 // and the node's number
 )
@@ -149,13 +152,7 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.StreamBreaks = pick(d, 0.05, 0.3)
 	o.SkewLimit = time.Duration(pick(d, 20, 500, 2400)) * time.Millisecond
 	o.drawScale(seed)
-	if d := dice(seed, diceMemory); d.IntN(6) == 0 {
-		o.MaxBytes = int64(pick(d, 1500, 5000, 20_000))
-	}
-	if d := dice(seed, diceKeep); o.Lifetime == 0 && d.IntN(3) == 0 {
-		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
-		o.Chaos *= 2
-	}
+	o.drawLimits(seed)
 	o.drawReach(seed)
 	o.drawRare(seed)
 	o.drawSituation(seed)
@@ -163,7 +160,19 @@ func Draw(seed uint64, allowed Faults) Options {
 	o.Forgetful = o.Keep > 0 && dice(seed, diceForget).IntN(4) == 1
 	o.drawSurvivor(seed)
 	o.drawModes(seed)
+	o.drawTold(seed)
 	return o.Allow(allowed)
+}
+
+// drawLimits draws how much memory nodes have, and whether they keep tombstones for seconds.
+func (o *Options) drawLimits(seed uint64) {
+	if d := dice(seed, diceMemory); d.IntN(6) == 0 {
+		o.MaxBytes = int64(pick(d, 1500, 5000, 20_000))
+	}
+	if d := dice(seed, diceKeep); o.Lifetime == 0 && d.IntN(3) == 0 {
+		o.Keep = time.Duration(pick(d, 2, 4, 8)) * time.Second
+		o.Chaos *= 2
+	}
 }
 
 // drawReach draws where multicast, or unicast, does not pass, by dice of its own: other runs stay what they were.
@@ -266,6 +275,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q, modes %q",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation, o.Modes)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q, modes %q, told %v",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation, o.Modes, o.Told)
 }

@@ -23,6 +23,7 @@ func Run(o Options, log io.Writer) (Stats, error) {
 	}
 	w.after(begin, w.unleash)
 	w.after(begin, w.scheduleWork)
+	w.after(begin, w.scheduleTold)
 	w.run(begin+o.Chaos, nil)
 	if w.err == nil {
 		w.heal()

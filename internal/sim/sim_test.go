@@ -24,6 +24,7 @@ var (
 	flagMemory = flag.Bool("sim.memory", false, "TestSwarm runs only seeds of small memories")
 	flagSit    = flag.String("sim.situation", "", "TestSwarm runs only seeds of this rare situation: flood, apart, rejoin, brief, far-start or survivor")
 	flagModes  = flag.String("sim.modes", "", "TestSwarm runs only seeds that draw these modes of the nodes, TestSeed runs its seed with them: multicast or mixed")
+	flagTold   = flag.Bool("sim.told", false, "TestSwarm runs only seeds whose nodes wait until the others have told what they made")
 	flagTail   = flag.Int("sim.tail", 60, "lines of a failing run's trace that are shown; TestSeed with -v shows all")
 	flagShrink = flag.Bool("sim.shrink", true, "look for the smallest set of faults that fails")
 	flagStop   = flag.Int("sim.failures", 1, "failing seeds after which TestSwarm stops")
@@ -126,11 +127,17 @@ func (s *swarm) draw() (o Options, more bool) {
 		return o, false
 	}
 	s.left--
-	for more = false; !more; more = o.Faults.Has(s.with) && (o.Keep > 0 || !*flagKeep) && (o.MaxBytes > 0 || !*flagMemory) && (*flagSit == "" || o.Situation == situation(*flagSit)) && (*flagModes == "" || o.Modes == modes(*flagModes)) {
+	for more = false; !more; more = s.wants(&o) {
 		o = Draw(s.next, AllFaults)
 		s.next++
 	}
 	return o, true
+}
+
+// wants reports whether the flags ask for such a run.
+func (s *swarm) wants(o *Options) bool {
+	return o.Faults.Has(s.with) && (o.Keep > 0 || !*flagKeep) && (o.MaxBytes > 0 || !*flagMemory) && (o.Told || !*flagTold) &&
+		(*flagSit == "" || o.Situation == situation(*flagSit)) && (*flagModes == "" || o.Modes == modes(*flagModes))
 }
 
 // explain runs a failing seed again for its trace, and looks for the fewest faults that make it fail.
@@ -164,6 +171,7 @@ func (t *Total) add(s *Stats) {
 	t.Killed += s.Killed
 	t.Checks += s.Checks
 	t.Owned += s.Owned
+	t.Told += s.Told
 	t.Slowest = max(t.Slowest, s.Converged)
 	t.Acquainted = max(t.Acquainted, s.Acquainted)
 	t.Deafened += s.Deafened
@@ -182,9 +190,9 @@ func (t *Total) String() string {
 	}
 	sort.Strings(faults)
 	return fmt.Sprintf("%d seeds, %d nodes, %.1f virtual hours, %d operations (%d refused, %d writes acknowledged; holders counted %d times, writer killed then %d times), "+
-		"%d datagrams, %d checks, %d sessions found by their owner; "+
+		"%d datagrams, %d checks, %d sessions found by their owner, %d peers found to have told what they made; "+
 		"slowest convergence %v, acquaintance %v; %d runs deaf to multicast to the end; faults: %s", t.Runs, t.NodesSum, t.Virtual.Hours(), t.Operations, t.Refused, t.Acked, t.AckChecks, t.Killed,
-		t.Datagrams, t.Checks, t.Owned, t.Slowest.Round(time.Millisecond), t.Acquainted.Round(time.Millisecond), t.Deafened, strings.Join(faults, ", "))
+		t.Datagrams, t.Checks, t.Owned, t.Told, t.Slowest.Round(time.Millisecond), t.Acquainted.Round(time.Millisecond), t.Deafened, strings.Join(faults, ", "))
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {

@@ -54,6 +54,7 @@ type Stats struct {
 	Bytes      int
 	AckChecks  int // answers to writers whose holders were counted
 	Killed     int // writers that died right after one
+	Told       int // members that had told what they had made, as an answer says
 	Acked      int // writes confirmed by as many peers as were asked for
 	Checks     int
 	Owned      int            // sessions found by their owner
