@@ -91,7 +91,7 @@ const (
 	newcomerGrace    = 500 * time.Millisecond  // for the first multicast of a newcomer to arrive
 	newcomerBeats    = 4
 	introducedFor    = time.Minute     // that somebody introduced by a member is called
-	askWhoInterval   = 2 * time.Second // between two questions to a member whom else it hears
+	helloAgain       = 2 * time.Second // between two greetings of a member: to ask whom else it hears, or because it names this node nowhere
 	asideLook        = time.Second
 	asideLooks       = 3    // in a row that find a receiver far worse than the others, or well again
 	asideLeast       = 3    // receivers; of fewer none is set aside

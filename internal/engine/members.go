@@ -56,7 +56,7 @@ type peer struct {
 	doubt          doubt
 	trip           trip // of probes while it was doubted
 	road           road
-	askWhoAt       time.Time
+	helloAt        time.Time // when it may be greeted again
 	namedAt        time.Time // when it last said that it hears us; at first, when it came
 	missedAt       time.Time // when it last said, or showed, the opposite
 	unheardTold    bool

@@ -45,9 +45,13 @@ func (m *Machine) hearsNothing(p *peer) bool {
 	return !p.left && p.missedAt.Sub(p.namedAt) >= m.health.stretch(patience) && m.now.Sub(p.missedAt) < missedFor
 }
 
-// pollOneWay, once a second, tells of those.
+// pollOneWay, once a second, tells of those, and calls them: one that was admitted here, and to which no answer of this node's came for as long as
+// it asked for one, hears nothing since it does not know this node, and would never get to.
 func (m *Machine) pollOneWay() {
 	for _, p := range m.members.list {
+		if m.hearsNothing(p) && m.mayGreet(p) {
+			m.send(wire.TypeHello, p.dest(), m.hello())
+		}
 		switch now := m.hearsNothing(p); {
 		case now && !p.unheardTold:
 			m.event(Event{Kind: EventNotHeard, Member: m.describe(p), Addr: p.addr})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/sessioncast/sessioncast/internal/wire"
 )
 
 // A cut in one direction is named by both sides, whatever the mode, and by nobody else.
@@ -58,5 +60,33 @@ func TestACallToASecondAddressIsNoCut(t *testing.T) {
 		if m.hearsNothing(p) {
 			t.Fatal("a cut is seen")
 		}
+	}
+}
+
+// Of two that hear each other one way only, one was admitted by the other, and never got the answers by which it would have admitted that one.
+// Nobody tells it of that one where it calls no addresses, as in mode multicast, and that one owes it nothing (sim seed 71007792).
+func TestWhoIsHeardAndKnowsNothingOfItIsCalled(t *testing.T) {
+	for _, modes := range [][]Mode{
+		{ModeMulticast, ModeMulticast, ModeMulticast}, {ModeMulticast, ModeAuto, ModeMulticast}, {ModeMulticast, ModeMulticast, ModeAuto},
+		{ModeMulticast, ModeAuto, ModeAuto}, {ModeMulticast, ModeMulticast, ModeMulticast, ModeMulticast, ModeMulticast},
+	} {
+		t.Run(fmt.Sprint(modes), func(t *testing.T) {
+			b := newBench(t, 0)
+			for _, b.mode = range modes {
+				b.add("cluster")
+			}
+			tried := b.now.Add(6 * time.Second) // by then it has given up
+			b.drop = func(from, to int, typ wire.Type, f Frame) bool {
+				answers := f.To.IsValid() && typ != wire.TypeChallenge
+				return from == 1 && to == 0 && (!f.To.IsValid() || answers && b.now.Before(tried))
+			}
+			b.run(5 * time.Second)
+			b.member(1, 0)
+			if got := len(b.nodes[0].m.Members(b.now)); got != len(modes)-1 {
+				t.Fatalf("it knows %d members so far", got)
+			}
+			b.run(10 * time.Second)
+			b.member(0, 1)
+		})
 	}
 }

@@ -209,9 +209,20 @@ func (m *Machine) takeIntroductions(list []netip.AddrPort) {
 
 // askWho asks p where the members are, of whom it hears one that is not known here.
 func (m *Machine) askWho(p *peer) {
-	if m.cfg.Mode == ModeMulticast || m.now.Before(p.askWhoAt) {
-		return
+	if m.cfg.Mode != ModeMulticast && m.mayGreet(p) {
+		m.queue(wire.TypeHello, p.dest(), m.hello())
 	}
-	p.askWhoAt = m.now.Add(askWhoInterval)
-	m.queue(wire.TypeHello, p.dest(), m.encoder.AppendHello(nil, m.stamp(), &wire.Hello{Name: m.cfg.Name, State: m.State()}))
+}
+
+// mayGreet reports whether it is time to greet a member again, and takes it that it is done.
+func (m *Machine) mayGreet(p *peer) bool {
+	due := !m.now.Before(p.helloAt)
+	if due {
+		p.helloAt = m.now.Add(helloAgain)
+	}
+	return due
+}
+
+func (m *Machine) hello() []byte {
+	return m.encoder.AppendHello(nil, m.stamp(), &wire.Hello{Name: m.cfg.Name, State: m.State()})
 }
