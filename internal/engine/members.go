@@ -457,10 +457,10 @@ func (m *members) anyUntold() bool {
 }
 
 // justHeard reports whether a member that could give what it has was heard lately, though its process is taken for dead: a burst of loss
-// takes all probes of a doubt.
+// takes all probes of a doubt. So may one that has not said its state yet.
 func (m *Machine) justHeard() bool {
 	return slices.ContainsFunc(m.members.list, func(p *peer) bool {
-		return p.killed && !p.left && (p.said == wire.Synced || p.said == wire.Leaving) && m.now.Sub(p.heard) < silentAfter && m.twin(p) == nil
+		return p.killed && !p.left && (p.said != wire.Joining || !p.introduced) && m.now.Sub(p.heard) < silentAfter && m.twin(p) == nil
 	})
 }
 

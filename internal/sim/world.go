@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sessioncast/sessioncast/internal/engine"
 	"github.com/sessioncast/sessioncast/internal/record"
 	"github.com/sessioncast/sessioncast/internal/seal"
 )
@@ -235,6 +236,7 @@ func (w *World) route(from, to *Node, data []byte, multicast bool) {
 	}
 }
 
+// newPacket is a datagram at its receiver. Who is in mode unicast has no socket for the group, whatever somebody repeats to it.
 func (w *World) newPacket(to *Node, from netip.AddrPort, data []byte, multicast bool) *packet {
 	var p *packet
 	if n := len(w.free); n > 0 {
@@ -242,7 +244,7 @@ func (w *World) newPacket(to *Node, from netip.AddrPort, data []byte, multicast 
 	} else {
 		p = new(packet)
 	}
-	*p = packet{to: to, from: from, data: append(p.data[:0], data...), multicast: multicast}
+	*p = packet{to: to, from: from, data: append(p.data[:0], data...), multicast: multicast && to.mode != engine.ModeUnicast}
 	return p
 }
 
