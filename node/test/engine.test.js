@@ -225,6 +225,25 @@ for (const [what, synced, command = 'serve'] of [['is ended where others hold it
   })
 }
 
+test('an engine of before an update that another process of the app has just replaced is no trouble', linux, async (t) => {
+  const [host] = cluster(t, 1)
+  const lines = []
+  const store = host.store({ logger: { info () {}, warn: (line) => lines.push(line) } })
+  store.close()
+  const { engine } = insides(store)
+  engine.started = true
+  const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
+  await once(child, 'close')
+  const link = olderEngine(child.pid, 2)
+  const { call } = link
+  link.call = (args, done) => {
+    link.call = (args, done) => done(new Error('the connection ended'))
+    call(args, done)
+  }
+  await assert.rejects(engine.keepOrReplace(link), /the connection ended/)
+  assert.deepEqual(lines, [])
+})
+
 /** impatient makes a store whose calls would wait until the test is over, if they waited. */
 function impatient (host, options) {
   const store = host.store(options)

@@ -121,22 +121,25 @@ class Engine {
   async keepOrReplace (link) {
     if (this.fits || !this.started) return
     const info = await askInfo(link, 'server', 'sessioncast')
-    if (await hasChanged(info)) await this.replace(info, 'another key is in ' + info.key_file + ' since the engine was started')
+    if (await hasChanged(info)) await this.replace(link, info, 'another key is in ' + info.key_file + ' since the engine was started')
     const [has, own] = [info.sessioncast_version, ownVersion(this.env)]
     if (isOlder(has, own)) {
       const why = 'the engine is of version ' + has + ' and the app of v' + own
-      if (info.members_synced > 1) await this.replace(info, why)
+      if (info.members_synced > 1) await this.replace(link, info, why)
       else this.log.warn(why + ': no other server holds its sessions, so it goes on until ' + this.options.linger + ' s after its last process')
     }
     this.fits = true
   }
 
   /** replace starts another engine in the place of one, under the lock: who is still there from before an update would start the old one again. */
-  async replace ({ process_id: id }, why) {
+  async replace (link, { process_id: id }, why) {
     const [dir, pid] = [this.dir(), Number(id)]
     const target = engineTarget(this.options, dir)
     const lockFile = this.lockFile(dir, target)
-    if (!isEngine(pid)) return this.log.warn(why + ', and its process cannot be told from here: end it to have it started again')
+    if (!isEngine(pid)) {
+      await askInfo(link, 'server') // one that another process of the app has replaced meanwhile answers no more
+      return this.log.warn(why + ', and its process cannot be told from here: end it to have it started again')
+    }
     if (!lock(lockFile, 2 * times.listens + 5000)) throw this.elsewhere()
     try {
       this.log.warn(why + ': it is started again')
