@@ -285,3 +285,20 @@ func TestALatenessOfADoubtedStepIsRemembered(t *testing.T) {
 		t.Fatalf("when it is confirmed, by %v", late)
 	}
 }
+
+// A clock that has just been set a little, within the limit, may be far ahead all the same: who comes and says so is heard at once, as to what is
+// collected (sim seed 83006845).
+func TestWhoseClockWasJustSetALittleCollectsByTheEarliest(t *testing.T) {
+	for name, behind := range map[string]engine.Member{
+		"a member": {State: wire.Synced, ClockTold: true, Offset: -24 * time.Hour}, "a joiner": {State: wire.Joining, ClockTold: true, Offset: -24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoubting(t)
+			d.steps, d.settled = newStepWatch(maxSkew, startMS+dayMS-2000), true
+			d.judged = true
+			if d.look(time.Second, behind); d.steps.steady() || !d.keeps() {
+				t.Fatalf("a tombstone is kept: %v; the clock counts as steady: %v", d.keeps(), d.steps.steady())
+			}
+		})
+	}
+}

@@ -64,6 +64,9 @@ func (k *Keeper) MaySweep() bool { return !k.blind }
 // anything that it was told could count, collects nothing. Those who join may have what others sent
 // them: where nobody else tells the time they do, as to collecting. Whoever is gone before it told the time leaves what it sent.
 //
+// Lateness is taken from whoever says so, though this clock has just stepped: what was measured before that makes it too late at most, for
+// some seconds.
+//
 // What was told before this node stood still for long decides nothing: of two clocks that were set meanwhile, one right and one wrong, it
 // may have heard of the wrong one only. So nothing changes until all have told their clocks again, or have been silent for as long as counts.
 //
@@ -87,10 +90,10 @@ func (k *Keeper) judge(members []engine.Member, stamped hlc.Stamp) {
 	k.steps.hear(peers, v.wall, steady)
 	off := k.steps.off
 	late := max(0, -off)
-	if steady && v.earliest > k.limit {
+	if v.earliest > k.limit {
 		late = max(late, v.earliest-off)
 	}
-	if steady && len(peers) == 0 && said.behind > k.limit {
+	if len(peers) == 0 && said.behind > k.limit {
 		late = max(late, said.behind-off)
 	}
 	k.table.SetOff(off)
