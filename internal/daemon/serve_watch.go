@@ -15,15 +15,19 @@ type watchTask struct{ d *daemon }
 func (t *watchTask) String() string         { return "watch" }
 func (t *watchTask) Ready() <-chan struct{} { return always }
 
-// Run looks every few seconds.
+// Run looks every few seconds, and more often at what clients run into at once.
 func (t *watchTask) Run(ctx context.Context) error {
-	tick := time.NewTicker(admin.HistoryStep)
+	tick, often := time.NewTicker(admin.HistoryStep), time.NewTicker(refusalStep)
 	defer tick.Stop()
+	defer often.Stop()
 	var w worries
+	var clock refusal
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-often.C:
+			t.d.reportRefusal(&clock)
 		case <-tick.C:
 			r := t.d.reading()
 			for _, text := range w.look(r.Findings()) {
@@ -43,7 +47,7 @@ func (t *watchTask) Run(ctx context.Context) error {
 type worries map[string]int
 
 // toldElsewhere are the kinds of finding that are told at the start or as they happen.
-var toldElsewhere = []string{"insecure", "key ", "socket ", "silent ", "alone", "acks", "incomplete", "lacks", "unproven", "unheard ", "shut", "dead "}
+var toldElsewhere = []string{"insecure", "key ", "socket ", "silent ", "alone", "acks", "incomplete", "lacks", "unproven", "unheard ", "shut", "dead ", "own clock"}
 
 // look returns the texts to be told: of findings that are there the second time in a row.
 func (w *worries) look(findings []admin.Finding) (tell []string) {
