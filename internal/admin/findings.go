@@ -90,6 +90,7 @@ func (r *Reading) loadFindings() (list []Finding) {
 func (r *Reading) memberFindings() (list []Finding) {
 	list = append(list, r.unprovenFindings()...)
 	list = append(list, r.shutFindings()...)
+	list = append(list, r.copiesFindings()...)
 	others := len(r.Strange) + len(r.Unproven)
 	for _, m := range r.present() {
 		if m.Self {
@@ -178,9 +179,7 @@ func (r *Reading) aboutMember(m *engine.Member) (list []Finding) {
 	case r.Mode == "unicast" && m.State == wire.Synced && !m.Copied && r.known(m) > heardAfter:
 		add("no-copies", "%s sends no copies of its changes to this node, which hears no multicast, so they come late: give both --mode auto.", name)
 	case r.Mode == "unicast":
-	case m.Copied && r.apart(m): // aboutReach says so
-	case m.State == wire.Synced && !m.Multicast && m.Copied && r.known(m) > heardAfter:
-		add("copied", "This node does not hear %s's multicast, and gets unicast copies of it: look for IGMP snooping without a querier on the switch between, and at this node's firewall.", name)
+	case r.byCopiesAlone(m), r.missedHere(m): // aboutReach, and copiesFindings, say so
 	case m.State == wire.Synced && !m.Multicast && r.known(m) > heardAfter:
 		add("no-multicast", "No multicast of %s arrives here, only unicast, so its changes come late: check this node's firewall and IGMP snooping on the switch between.", name)
 	case m.Loss > lossWarn && r.flooded():
@@ -219,18 +218,14 @@ func (r *Reading) aboutReach(m *engine.Member, name string) (key, text string) {
 	case m.Unheard: // aboutHearing says so
 	case r.Mode == "multicast" && m.State == wire.Synced && !m.HearsUs && r.known(m) > heardAfter:
 		return "one-way", name + " does not hear this node's multicast, and --mode multicast sends it no copies, so this node's changes come late there: check the firewall there and IGMP snooping on the switch between, or give all nodes --mode auto."
-	case m.Copied && r.apart(m):
-		return "apart", "No multicast has passed between this node and " + name + " yet, in either direction: copies go by unicast both ways. That is right where it runs with --mode unicast, or behind a router; else compare --group and --port."
-	case m.Unreached:
-		return "copies", name + " does not hear this node's multicast, and is sent unicast copies: look for IGMP snooping without a querier on the switch between, and at the firewall there."
+	case m.Unreached, r.byCopiesAlone(m): // copiesFindings says so
 	case m.State == wire.Synced && !m.HearsUs && !m.Copies && r.known(m) > heardAfter:
 		return "one-way", name + " does not hear this node's multicast, only the other way round: check the firewall there and IGMP snooping on the switch between."
 	}
 	return "", ""
 }
 
-// apart reports whether no multicast passes between m and this node, and never has, as where m runs in mode unicast: then no switch and
-// no firewall is to blame.
+// apart reports whether no multicast passes between m and this node, and never has.
 func (r *Reading) apart(m *engine.Member) bool {
 	return r.Roster != nil && !m.Multicast && !m.HearsUs && !r.Roster.Met(m.Origin)
 }

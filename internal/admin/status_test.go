@@ -131,12 +131,18 @@ func TestFindingsNameWhatIsWrongAndNothingElse(t *testing.T) {
 		}, "web-3 at 10.0.1.3:4000 has been dead for 3 min, since 11:56:40 UTC: nothing of it has arrived since"},
 		{"dead web-3", func(r *Reading) { m := &r.Members[2]; m.State, m.Killed = wire.Dead, true }, "its process ended without a goodbye"},
 		{"incomplete web-2", func(r *Reading) { r.Members[1].Incomplete = true }, "web-2 lacks sessions: who gave them to it went away"},
-		{"copies web-2", func(r *Reading) { m := &r.Members[1]; m.HearsUs, m.Copies, m.Unreached = false, true, true }, "web-2 does not hear this node's multicast, and is sent unicast copies"},
+		{"copies [web-2]", func(r *Reading) { m := &r.Members[1]; m.HearsUs, m.Copies, m.Unreached = false, true, true }, "Multicast of this node does not arrive at web-2, and unicast copies are sent"},
+		{"no-multicast [web-2 web-3]", func(r *Reading) {
+			for i := 1; i <= 2; i++ {
+				m := &r.Members[i]
+				m.HearsUs, m.Copies, m.Unreached, m.Multicast, m.Copied = false, true, true, false, true
+			}
+		}, "Multicast passes no more between this node and web-2 and web-3, in either direction"},
 		{"unheard web-2", func(r *Reading) {
 			m := &r.Members[1]
 			m.HearsUs, m.Copies, m.Unreached, m.Unheard = false, true, true, true
 		}, "Nothing of this node arrives at web-2, multicast or unicast"},
-		{"copied web-2", func(r *Reading) { m := &r.Members[1]; m.Multicast, m.Copied = false, true }, "does not hear web-2's multicast, and gets unicast copies"},
+		{"copied [web-2]", func(r *Reading) { m := &r.Members[1]; m.Multicast, m.Copied = false, true }, "Multicast of web-2 does not arrive here, only unicast copies do"},
 		{"lookup the peer name n has no address yet", func(r *Reading) { r.Lookups = []string{"the peer name n has no address yet"} }, "The peer name n has no address yet."},
 		{"one-way web-2", func(r *Reading) { r.Members[1].HearsUs = false }, "web-2 does not hear this node's multicast"},
 		{"one-way web-2", func(r *Reading) { r.Mode, r.Members[1].HearsUs = "multicast", false }, "--mode multicast sends it no copies"},
@@ -207,7 +213,7 @@ func TestAPeerInModeUnicastIsNoFaultOfASwitch(t *testing.T) {
 	m.Multicast, m.Copied, m.HearsUs, m.Copies, m.Unreached = false, true, false, true, true
 	r.Roster = strangers{}
 	list := r.Findings()
-	if len(list) != 1 || list[0].Key != "apart web-2" || strings.Contains(list[0].Text, "IGMP") || !strings.Contains(list[0].Text, "--mode unicast") {
+	if len(list) != 1 || list[0].Key != "apart [web-2]" || strings.Contains(list[0].Text, "IGMP") || !strings.Contains(list[0].Text, "--mode unicast") {
 		t.Errorf("findings %v", list)
 	}
 	m.HearsUs = true // so it has a multicast socket

@@ -110,7 +110,7 @@ func (d *daemon) reportCopies(e *engine.Event, peer []any) {
 		d.log.Info("no multicast has passed between a peer and this node, and it is sent unicast copies from now on: right where it runs with --mode unicast", peer...)
 		return
 	}
-	d.log.Warn("a peer does not hear this node's multicast, and is sent unicast copies from now on: look for IGMP snooping without a querier on the switch between, and at the firewall there", peer...)
+	d.log.Warn("a peer does not hear this node's multicast, and is sent unicast copies from now on: look at the firewall there, and for IGMP snooping without a querier on the switch between; if unicast does not arrive there either, that is told within 15 s", peer...)
 }
 
 // report logs an event: what it is, and where something can be done, what.

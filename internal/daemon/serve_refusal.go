@@ -20,7 +20,7 @@ type refusal struct {
 
 // look takes why writes are refused at this moment, nil where they are not, and returns what is to be told: a reason, or for how long
 // they were refused until they were taken again.
-func (r *refusal) look(now time.Time, why error) (reason error, over time.Duration) {
+func (r *refusal) look(now time.Time, why error) (over time.Duration, reason error) {
 	switch {
 	case why != nil:
 		if len(r.reasons) == 0 {
@@ -29,13 +29,13 @@ func (r *refusal) look(now time.Time, why error) (reason error, over time.Durati
 		r.seen = now
 		if !slices.Contains(r.reasons, why) {
 			r.reasons = append(r.reasons, why)
-			return why, 0
+			return 0, why
 		}
 	case len(r.reasons) > 0 && now.Sub(r.seen) >= refusalCalm:
 		r.reasons = nil
-		return nil, r.seen.Sub(r.since) + refusalStep
+		return r.seen.Sub(r.since) + refusalStep, nil
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // reportRefusal looks at the clock's verdict, and tells what is new.
@@ -44,7 +44,7 @@ func (d *daemon) reportRefusal(r *refusal) {
 	if n == nil {
 		return
 	}
-	reason, over := r.look(time.Now(), n.Table().Quarantine())
+	over, reason := r.look(time.Now(), n.Table().Quarantine())
 	switch {
 	case reason != nil:
 		d.log.Error("writes are refused here: " + reason.Error())

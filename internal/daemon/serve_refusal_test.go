@@ -27,7 +27,7 @@ func TestARefusalIsToldAtOnceEachReasonOnceAndItsEndWhenItLasts(t *testing.T) {
 		{9 * time.Second, nil, nil, 0},
 		{10 * time.Second, table.ErrClockAhead, table.ErrClockAhead, 0},
 	} {
-		if reason, over := r.look(begin.Add(step.at), step.why); reason != step.reason || over != step.over {
+		if over, reason := r.look(begin.Add(step.at), step.why); reason != step.reason || over != step.over {
 			t.Errorf("after %v: told %v and %v, want %v and %v", step.at, reason, over, step.reason, step.over)
 		}
 	}

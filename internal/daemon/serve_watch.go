@@ -28,6 +28,9 @@ func (t *watchTask) Run(ctx context.Context) error {
 			return nil
 		case <-often.C:
 			t.d.reportRefusal(&clock)
+			if n := t.d.node.Load(); n != nil { // multicast may pass for a moment only
+				t.d.roster.look(n.Members())
+			}
 		case <-tick.C:
 			r := t.d.reading()
 			for _, text := range w.look(r.Findings()) {
