@@ -14,7 +14,9 @@ func (n *Node) takeAcked(a engine.Acked) {
 	w := n.world
 	if wait, ok := n.asked[a.ID]; ok {
 		delete(n.asked, a.ID)
-		n.takeTold(&wait, a)
+		if n.up { // else an answer before this one killed it
+			n.takeTold(&wait, a)
+		}
 		return
 	}
 	await, ok := n.awaits[a.ID]

@@ -210,14 +210,14 @@ func (w *World) leaveDeaf() {
 	w.net.deafen(+1, fails)
 }
 
-// tellAddresses tells them to all of the core, also to who stood still until now.
+// tellAddresses tells them to all of the core, also to who stood still until now, where the faults' end changes them.
 func (w *World) tellAddresses() {
-	if !w.lasting {
+	if !w.lasting && w.opts.Addresses == allAddresses {
 		return
 	}
 	for _, n := range w.core() {
 		if n.runs() {
-			n.step(engine.Seeds{Addrs: w.addrs()})
+			n.step(engine.Seeds{Addrs: n.addrs()})
 		}
 	}
 }

@@ -147,6 +147,8 @@ var mutants = []mutant{
 		"m.wantPull(p, it)\n", "m.origin(it.Origin).cover(it.Dots)\n"},
 	{"introductions are not followed", "engine/seeds.go",
 		"m.callLater(a, m.now.Add(introducedFor))", "_ = a"},
+	{"who uses multicast alone introduces nobody", "engine/seeds.go",
+		"\tif n == 0 {\n\t\treturn nil\n\t}\n\tfrom := m.calls.greets", "\tif m.cfg.Mode == ModeMulticast || n == 0 {\n\t\treturn nil\n\t}\n\tfrom := m.calls.greets"},
 	{"a renewal bears a new stamp", "table/renew.go",
 		"made := record.Version{At: mine.at, By: o.t.self()}", "made := o.stamp()"},
 	{"a renewal takes the touch back", "table/renew.go",
@@ -205,6 +207,7 @@ var rare = map[string]situation{
 // moded names the nodes' modes in which alone bugs show.
 var moded = map[string]modes{
 	"by multicast alone nothing reaches who does not hear it": allMulticast,
+	"who uses multicast alone introduces nobody":              mixedModes,
 }
 
 // telling are the bugs that show only where nodes wait until the others have told what they made.

@@ -119,7 +119,7 @@ func (n *Node) start() {
 	}
 	n.machine.Step(n.time(), engine.OwnAddress{Addr: n.addr})
 	if w.opts.toldAddresses() || w.lasting {
-		n.machine.Step(n.time(), engine.Seeds{Addrs: w.addrs()})
+		n.machine.Step(n.time(), engine.Seeds{Addrs: n.addrs()})
 	}
 	w.logNode(n, "starts as %x/%x, %s", n.origin.Node[:4], n.origin.Incarnation[15:], modeNames[n.mode])
 	n.poll()

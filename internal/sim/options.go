@@ -54,6 +54,7 @@ type Options struct {
 	StaysShut    bool          // where unicast fails, it goes on failing between two nodes after the healing
 	StaysDeaf    bool          // where multicast fails, it goes on failing after the healing
 	Modes        modes         // of the nodes; empty: all are in mode auto, or unicast
+	Addresses    addresses     // that nodes of mixed modes are told
 }
 
 // maxSkew is the engines' limit; clocks stay within half of it, so that no two are further apart.
@@ -91,8 +92,11 @@ const (
 	diceModes
 	diceTold
 	diceToldWhen
+	diceAddresses
+	diceMeeting
 
-	diceMode = 2000 // and the node's number
+	diceMode    = 2000 // and the node's number
+	diceAddress = 3000 // and the node's number
 )
 
 func dice(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
@@ -275,6 +279,6 @@ func (o Options) Command() string {
 }
 
 func (o Options) String() string {
-	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q, modes %q, told %v",
-		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation, o.Modes, o.Told)
+	return fmt.Sprintf("seed %d: %d nodes, %d operations on %d keys in %v, faults %v, ack %d, values to %d B, lifetime %v, keep %v, hold %v, skew %v, memory %d B, fields %v, forgetful %v, situation %q, modes %q, addresses %q, told %v",
+		o.Seed, o.Nodes, o.Ops, o.Keys, o.Chaos, o.Faults, o.Ack, o.MaxValue, o.Lifetime, o.Keep, o.LogoutHold, o.SkewLimit, o.MaxBytes, o.Fields, o.Forgetful, o.Situation, o.Modes, o.Addresses, o.Told)
 }
