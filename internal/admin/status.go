@@ -72,6 +72,8 @@ type Member struct {
 	FiguresAgeMS *int64 `json:"figures_age_ms"`
 	// Lacking tells whether it lacks sessions for which it has no room.
 	Lacking bool `json:"lacking"`
+	// Giving tells whether this node joins, and gets its sessions from there.
+	Giving bool `json:"giving,omitempty"`
 	// Incomplete tells whether it lacks sessions that a donor took with it as it joined.
 	Incomplete bool   `json:"incomplete"`
 	Sessions   uint64 `json:"sessions"`
@@ -216,7 +218,7 @@ func rank(m *engine.Member) int {
 func (r *Reading) member(m *engine.Member) Member {
 	d := Member{
 		Name: Printable(memberName(m)), ID: m.Origin.Node.String(), Address: addrText(m.Addr), State: m.State.String(), Self: m.Self,
-		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Incomplete: m.Incomplete, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
+		Lag: m.Lag, Lacks: m.Lacks, Lacking: m.Lacking, Giving: m.Giving, Incomplete: m.Incomplete, Loss: m.Loss, SilenceMS: m.Silence.Milliseconds(), Sessions: m.Sessions,
 		Bytes: m.Bytes, OffsetMS: millis(m.Offset), HearsUs: m.HearsUs, Road: road(m), Answers: !m.Deaf, Unheard: m.Unheard,
 		ViaOthers: m.ViaOthers,
 		ShutIn:    m.ShutIn, ShutOut: m.ShutOut,

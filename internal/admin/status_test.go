@@ -23,6 +23,8 @@ func TestVerdictSaysInOneSentenceHowTheClusterIs(t *testing.T) {
 		{"all is well", func(*Reading) {}, "3 of 3 members synced, 18,204 sessions, no loss."},
 		{"starting", func(r *Reading) { r.State = 0 }, "Starting."},
 		{"joining", func(r *Reading) { r.State = wire.Joining }, "Joining: fetching the sessions of the cluster, 18,204 sessions so far."},
+		{"joining from somebody", func(r *Reading) { r.State, r.Members[1].Giving, r.Members[1].Sessions = wire.Joining, true, 41_000 },
+			"Joining: fetching the sessions of the cluster from web-2, 18,204 of about 41,000 so far."},
 		{"asking", func(r *Reading) {
 			r.State, r.Members, r.Lookups = wire.Joining, r.Members[:1], []string{"the peer name n has no address yet (server misbehaving)"}
 		}, "Joining, with 18,204 sessions so far; not ready: it has found nobody yet: the peer name n has no address yet (server misbehaving)."},

@@ -8,6 +8,16 @@ import (
 	"unicode"
 )
 
+// fetchingText says how far a joiner is. What the giver has may change meanwhile.
+func (s *Status) fetchingText() string {
+	for i := range s.Members {
+		if m := &s.Members[i]; m.Giving {
+			return fmt.Sprintf("Joining: fetching the sessions of the cluster from %s, %s of about %s so far.", m.Name, Thousands(s.Sessions), Thousands(m.Sessions))
+		}
+	}
+	return fmt.Sprintf("Joining: fetching the sessions of the cluster, %s so far.", Count(s.Sessions, "session"))
+}
+
 // verdict is the state of the cluster, as seen from here, in one sentence.
 func (s *Status) verdict() string {
 	switch s.State {
@@ -17,7 +27,7 @@ func (s *Status) verdict() string {
 		if s.Reason != "" && s.Reason != fetching {
 			return fmt.Sprintf("Joining, with %s so far; not ready: %s.", Count(s.Sessions, "session"), s.Reason)
 		}
-		return fmt.Sprintf("Joining: fetching the sessions of the cluster, %s so far.", Count(s.Sessions, "session"))
+		return s.fetchingText()
 	case "leaving":
 		return "Leaving the cluster."
 	}

@@ -35,6 +35,7 @@ type daemon struct {
 	events     chan engine.Event
 	eventsLost atomic.Uint64
 	roster     roster
+	joining    time.Time // when this node began to join last; for who reports events alone
 
 	past struct {
 		sync.Mutex

@@ -120,7 +120,10 @@ func (d *daemon) report(e engine.Event) {
 	case engine.EventMember:
 		d.reportMember(&e)
 	case engine.EventJoining:
+		d.joining = time.Now()
 		d.log.Info("joining: asking the cluster for its sessions")
+	case engine.EventFetching:
+		d.reportFetching(&e)
 	case engine.EventSynced:
 		d.reportSynced(&e)
 	case engine.EventDivergence:
@@ -278,6 +281,15 @@ func (d *daemon) reportStranger(a netip.Addr) {
 	d.log.Warn(fmt.Sprintf("another cluster key is used at %s: if that node belongs to this cluster, %s and restart it; if not, give one cluster another --port", a, what))
 }
 
+// reportFetching says who gives the sessions, of which this node may have some from who gave before.
+func (d *daemon) reportFetching(e *engine.Event) {
+	attrs := []any{"donor", peerName(&e.Member), "address", e.Addr, "sessions", e.Member.Sessions}
+	if n := d.node.Load(); n != nil {
+		attrs = append(attrs, "here", n.Table().Stats().Sessions)
+	}
+	d.log.Info("joining: a peer gives this node its sessions", attrs...)
+}
+
 func (d *daemon) reportSynced(e *engine.Event) {
 	if e.Member.Origin.IsZero() {
 		d.log.Info("synced: no synced node answered, so this node starts with what it holds")
@@ -285,7 +297,7 @@ func (d *daemon) reportSynced(e *engine.Event) {
 	}
 	attrs := []any{"donor", peerName(&e.Member)}
 	if n := d.node.Load(); n != nil {
-		attrs = append(attrs, "sessions", n.Table().Stats().Sessions, "peers", n.Peers())
+		attrs = append(attrs, "sessions", n.Table().Stats().Sessions, "peers", n.Peers(), "took", time.Since(d.joining).Round(time.Millisecond))
 	}
 	if e.Member.Lacking {
 		d.log.Warn("synced by a peer that has no room for all sessions, since no other was there: what it lacks comes when one that has it is heard", attrs...)

@@ -125,6 +125,7 @@ func TestARosterIsBounded(t *testing.T) {
 func TestEventsSayWhatToDo(t *testing.T) {
 	for kind, want := range map[engine.EventKind]string{
 		engine.EventDivergence: "WARN  a peer held other sessions", engine.EventDuplicate: "ERROR two running nodes have one name: give one of them another --name",
+		engine.EventFetching:   "INFO  joining: a peer gives this node its sessions  donor=web-2 address=10.0.1.5:4000 sessions=7",
 		engine.EventClockAhead: "run an NTP client", engine.EventConfig: "compare sessioncast config show", engine.EventJoining: "INFO  joining",
 		engine.EventSetAside: "look for a busy CPU", engine.EventTakenBack: "INFO  a peer keeps up again",
 		engine.EventUnheard: "nothing of it arrives here: check the firewalls", engine.EventHeard: "INFO  a peer arrives here again", engine.EventStoodStill: "this node stood still",

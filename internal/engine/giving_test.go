@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -377,5 +378,54 @@ func TestAnOldOfferIsForgottenByANodeThatLacksNothing(t *testing.T) {
 		if owed := b.nodes[i].m.owed; owed.offered != nil {
 			t.Errorf("node %d keeps %d origins of what it was offered", i+1, len(owed.offered))
 		}
+	}
+}
+
+// Who waits for a joiner to be ready reads who gives it what, and how much that is; also when another goes on.
+func TestAJoinerSaysWhoGivesItTheSessions(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(2 * time.Second)
+	for i := range 20 {
+		b.put(0, fmt.Sprint("s", i), "1")
+	}
+	b.run(2 * time.Second)
+	joiner := b.joinerOf(0)
+	j := b.nodes[joiner]
+	first := slices.IndexFunc(b.nodes, func(n *benchNode) bool { return n.origin == j.m.join.fetch.donor.origin })
+	second := 1 - first
+	giving := func() (list []int) {
+		for i := range b.nodes[:joiner] {
+			if b.member(joiner, i).Giving {
+				list = append(list, i)
+			}
+		}
+		return list
+	}
+	if got := giving(); len(got) != 0 {
+		t.Errorf("%v give before they answered", got)
+	}
+	b.offer(joiner, first, 21)
+	if got := giving(); !slices.Equal(got, []int{first}) {
+		t.Errorf("%v give, not %d", got, first)
+	}
+	b.breakOff(joiner)
+	b.offer(joiner, second, 21)
+	if got := giving(); !slices.Equal(got, []int{second}) {
+		t.Errorf("%v give, not %d", got, second)
+	}
+	b.run(0)
+	var told []string
+	for _, e := range j.events {
+		if e.Kind == EventFetching {
+			told = append(told, fmt.Sprint(e.Addr, " ", e.Member.Sessions))
+		}
+	}
+	if want := []string{fmt.Sprint(b.nodes[first].addr, " 21"), fmt.Sprint(b.nodes[second].addr, " 21")}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	j.m.Step(b.now, FetchDone{ID: j.m.join.fetch.id})
+	b.run(time.Millisecond)
+	if got := giving(); len(got) != 0 || j.m.State() != wire.Synced {
+		t.Errorf("%v give to a node that is %v", got, j.m.State())
 	}
 }

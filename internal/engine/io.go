@@ -169,6 +169,7 @@ const (
 	EventMember      EventKind = iota + 1 // Member entered State
 	EventSynced                           // this node has the others' state, the last of it from Member, or found itself alone (no Member)
 	EventJoining                          // this node asks for state, again perhaps
+	EventFetching                         // ... and Member begins to give it, or goes on with it after another
 	EventDivergence                       // Member and this node held the same dots but not the same state; healing
 	EventDuplicate                        // two live nodes have Member's name: Member, and who is at Other
 	EventClockAhead                       // Member's clock is ahead by more than the limit
@@ -228,6 +229,7 @@ type Member struct {
 	Bytes      uint64
 	FullPct    int
 	Lacking    bool          // it lacks records for which it has no room
+	Giving     bool          // this node joins, and it gives the sessions
 	Incomplete bool          // it lacks sessions that a donor took with it as it joined
 	Offset     time.Duration // its clock minus ours
 	OffsetAge  time.Duration // since it told its clock last, but for

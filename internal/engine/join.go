@@ -46,6 +46,11 @@ func (j *join) blind() bool {
 	return j.state == wire.Joining && j.fetch == nil && j.voices.donor == nil
 }
 
+// gives reports whether a joiner gets the state from p at this moment.
+func (j *join) gives(p *peer) bool {
+	return j.state == wire.Joining && j.fetch != nil && j.fetch.started && j.fetch.donor == p
+}
+
 // donorCame ends the wait after failed transfers: whoever failed then may be there again.
 func (j *join) donorCame() {
 	if !j.noRoom {
@@ -253,6 +258,9 @@ func (m *Machine) takeOffer(in FetchStarted) {
 		}
 	}
 	f.started = true
+	if m.join.state == wire.Joining {
+		m.event(Event{Kind: EventFetching, Member: m.describe(f.donor), Addr: f.donor.addr})
+	}
 	f.absence = m.newAbsence(in.Offer, f.judged)
 	if f.donors++; f.donors == 1 {
 		f.claim = in.Offer

@@ -471,7 +471,7 @@ func (m *Machine) describe(p *peer) Member {
 		Multicast: m.hearsMulticast(p), Lag: m.push.high - min(p.confirms, m.push.high),
 		Loss: p.multicasts.loss, RTT: p.ack.rtt, HearsUs: p.hearsUs, Copies: m.copied(p),
 		Copied: !p.road.copied.IsZero() && m.now.Sub(p.road.copied) < silentAfter, Unreached: p.road.told,
-		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Incomplete: p.incomplete, Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
+		Sessions: p.sessions, Bytes: p.bytes, FullPct: p.fullPct, Lacking: p.lacks(), Incomplete: p.incomplete, Giving: m.join.gives(p), Left: p.left, Killed: p.killed, Deaf: m.deaf(p), Aside: p.aside.is,
 		Unheard: m.hearsNothing(p), ShutIn: p.lane.in, ShutOut: p.lane.out,
 	}
 	d.Offset, d.OffsetAge = p.offset.read(m.now)
