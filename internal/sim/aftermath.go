@@ -18,7 +18,7 @@ const (
 	// set aside, is taken over 30 heartbeats; then it takes three looks.
 	acquaintedWithin = time.Minute
 
-	copiesSettle = 8 * time.Second         // after the healing it is clear who needs copies
+	copiesSettle = 8 * time.Second         // after multicast has ended it is clear who needs copies
 	roadsTold    = 1500 * time.Millisecond // each full heartbeat says who is not heard by multicast: who uses none is sent copies from the first one on
 	freshWithin  = 300 * time.Millisecond  // beyond the paths' delay, until a change has reached all by multicast or copies
 	freshSpread  = 600 * time.Millisecond  // at most between two nodes' writes
@@ -103,6 +103,20 @@ func (w *World) checkDeath(n *Node, e *engine.Event) {
 	}
 }
 
+// groupEnds is when multicast has ended, the healing where it goes on failing. To who is not reached any more that is when the last
+// that was sent before has come, which may wait for long in a slow link: until then it hears the group (PROTOCOL.md, "Copies").
+func (w *World) groupEnds() time.Duration {
+	ends := w.healedAt
+	for _, from := range w.core() {
+		for _, to := range w.core() {
+			if l := w.net.link(from.id, to.id); from != to && l.deaf > 0 {
+				ends = max(ends, l.group)
+			}
+		}
+	}
+	return ends
+}
+
 // freshWrites has every node write, whose change all the others have to hold soon.
 func (w *World) freshWrites() {
 	if w.opts.MaxBytes > 0 { // room may be short
@@ -110,7 +124,7 @@ func (w *World) freshWrites() {
 	}
 	w.opts.Faults &^= LargeValues
 	if w.opts.StaysDeaf {
-		w.run(max(w.now, w.healedAt+copiesSettle), nil)
+		w.run(max(w.now, w.groupEnds()+copiesSettle), nil)
 	}
 	if w.opts.Modes == mixedModes {
 		w.run(w.now+roadsTold, nil)

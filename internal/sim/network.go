@@ -39,6 +39,7 @@ type link struct {
 	extra     time.Duration
 	bandwidth float64 // bytes per second; 0: that of the rules
 	busyUntil time.Duration
+	group     time.Duration // when the last that was sent to the group arrives
 }
 
 func newNetwork(dice *rand.Rand, nodes int, rules linkRules) *network {
@@ -156,6 +157,8 @@ func (n *network) shut(by int, crosses func(from, to int) bool) {
 
 // heal makes every link a good one.
 func (n *network) heal() {
-	clear(n.links)
+	for i := range n.links {
+		n.links[i] = link{group: n.links[i].group} // what is under way comes
+	}
 	n.rules = linkRules{delay: n.rules.delay, jitter: n.rules.jitter}
 }

@@ -225,6 +225,9 @@ func (w *World) route(from, to *Node, data []byte, multicast bool) {
 	}
 	w.delays = w.net.arrivals(w.delays[:0], w.now, from.id, to.id, len(data))
 	for _, d := range w.delays {
+		if l := w.net.link(from.id, to.id); multicast {
+			l.group = max(l.group, w.now+d)
+		}
 		p := w.newPacket(to, from.addr, data, multicast)
 		p.sender, p.life, p.sent = from, from.life, w.now
 		if w.opts.CorruptRate > 0 && !w.healed && w.forgery.Float64() < w.opts.CorruptRate {
