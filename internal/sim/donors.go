@@ -107,6 +107,7 @@ const (
 
 	leaveLimit = leaveWait + time.Second
 	giveLimit  = giveWait + time.Second
+	goodbyes   = 100 * time.Millisecond // are said within less
 )
 
 // isNeeded reports whether somebody fetches from n, or joins as far as it knows.

@@ -262,9 +262,14 @@ func (w *World) leave(n *Node, down time.Duration) {
 		}
 	}
 	w.after(leaveLimit, func() {
-		if stays() && !n.isNeeded() {
-			w.fail("leave", "%s has not left after %v, though nobody needs it", nodeName(n.id), leaveLimit)
+		if !stays() || n.isNeeded() {
+			return
 		}
+		w.after(goodbyes, func() { // it may have found out just now
+			if stays() && !n.isNeeded() {
+				w.fail("leave", "%s has not left after %v, though nobody needs it", nodeName(n.id), leaveLimit)
+			}
+		})
 	})
 	w.after(giveLimit, func() {
 		if stays() {
