@@ -16,8 +16,13 @@ type made struct {
 // made up to a stamp waits until a full heartbeat that was begun later says how much that was, and until that is here. Who is probed sends two soon, and its clock passes
 // that of the probe.
 
-// told reports whether p has nothing from before the stamp that is not here.
+// told reports whether p has nothing from before the stamp that is not here. Of one whose clock is beyond the limit ahead nothing is known: every heartbeat
+// of it is later than the stamp, and what it makes next may be stamped by the others' time.
 func (m *Machine) told(p *peer, stamp hlc.Stamp) bool {
+	far := p.made.since.Millis() > m.wall()+m.cfg.MaxSkew.Milliseconds()
+	if far {
+		return false
+	}
 	return p.made.since > stamp && prefix(&m.origin(p.ref).held) >= p.made.dots
 }
 

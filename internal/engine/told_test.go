@@ -69,3 +69,17 @@ func TestWhoIsNotWaitedForHasToldNothing(t *testing.T) {
 		t.Fatalf("acked %+v, want one peer that has told, of two", a)
 	}
 }
+
+// A peer whose clock is far ahead has told nothing by it: what it makes after its heartbeat may be stamped by the others' time, and before the stamp
+// that is asked for (sim seed 85000848).
+func TestAClockFarAheadTellsNothing(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(3 * time.Second)
+	b.nodes[1].m.clock.Now(b.now.Add(time.Hour).UnixMilli())
+	b.run(3 * time.Second)
+	b.awaitTold(0)
+	b.run(1600 * time.Millisecond)
+	if a := b.nodes[0].acked; len(a) != 1 || a[0].Met || a[0].Peers != 1 {
+		t.Fatalf("acked %+v, want one that is not met, by one peer", a)
+	}
+}
