@@ -148,7 +148,7 @@ func (d *daemon) openClients(n *node.Node) (*resp.Server, error) {
 	return resp.Listen(resp.Config{
 		Listeners: where, MaxValue: int(d.options.MaxSession), MaxMemory: int64(d.options.MaxMemory),
 		SessionTTL: time.Duration(d.options.SessionTTL), Version: release(), Table: n.Table(),
-		Cluster: cluster{n, d.options.Name, d.key}, Logger: quietly(d.log),
+		Cluster: d.cluster(n), Logger: quietly(d.log),
 	})
 }
 

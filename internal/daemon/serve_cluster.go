@@ -13,9 +13,14 @@ import (
 
 // cluster is what the server of the Redis protocol knows of the node.
 type cluster struct {
-	node *node.Node
-	name NodeName
-	key  FoundKey
+	node       *node.Node
+	name       NodeName
+	key        FoundKey
+	ackTimeout time.Duration
+}
+
+func (d *daemon) cluster(n *node.Node) cluster {
+	return cluster{n, d.options.Name, d.key, time.Duration(d.options.AckTimeout)}
 }
 
 // Await implements resp.Cluster.
@@ -57,7 +62,7 @@ func (c cluster) Shortage() string {
 // Info implements resp.Cluster.
 func (c cluster) Info() resp.NodeInfo {
 	info := resp.NodeInfo{Name: string(c.name), ID: admin.ShortID(c.node.Self().Node), Degraded: c.node.Counters().AckTimeouts,
-		KeyFile: c.key.Path, KeyHash: c.key.Digest}
+		AckTimeout: c.ackTimeout, KeyFile: c.key.Path, KeyHash: c.key.Digest}
 	for _, m := range c.node.Members() {
 		if m.State == wire.Joining || m.State == wire.Synced {
 			info.Members++

@@ -20,7 +20,7 @@ type sessions struct{ cluster }
 // store is nil until the node is open.
 func (d *daemon) store() admin.Store {
 	if n := d.node.Load(); n != nil {
-		return sessions{cluster{n, d.options.Name, d.key}}
+		return sessions{d.cluster(n)}
 	}
 	return nil
 }

@@ -137,6 +137,7 @@ func (s *Server) infoSessioncast() []string {
 		"node_id:" + info.ID,
 		fmt.Sprintf("members:%d", info.Members),
 		fmt.Sprintf("members_synced:%d", info.Synced),
+		fmt.Sprintf("ack_timeout_ms:%d", info.AckTimeout.Milliseconds()),
 		"key_file:" + info.KeyFile,
 		"key_file_hash:" + info.KeyHash,
 		fmt.Sprintf("degraded_writes:%d", info.Degraded),

@@ -69,13 +69,14 @@ type Cluster interface {
 
 // NodeInfo is what INFO reports of the node.
 type NodeInfo struct {
-	Name     string // the node's name
-	ID       string // its id, as the log shows it
-	Members  int    // live members, this one included
-	Synced   int    // and how many of them hold every session
-	Degraded uint64 // writes that returned before enough peers had confirmed them
-	KeyFile  string // where the cluster key stands, empty where it is in no file
-	KeyHash  string // of what was in it at the start: who compares knows whether the node has the key that stands there now
+	Name       string        // the node's name
+	ID         string        // its id, as the log shows it
+	Members    int           // live members, this one included
+	Synced     int           // and how many of them hold every session
+	Degraded   uint64        // writes that returned before enough peers had confirmed them
+	AckTimeout time.Duration // for which a write waits for peers at most
+	KeyFile    string        // where the cluster key stands, empty where it is in no file
+	KeyHash    string        // of what was in it at the start: who compares knows whether the node has the key that stands there now
 }
 
 // alone is the cluster of a node without peers.

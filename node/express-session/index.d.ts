@@ -58,6 +58,7 @@ declare namespace sessioncast {
   }
 
   interface SessionEvent {
+    /** destroyed: also what ended, perhaps by itself, while the engine was away. */
     type: 'created' | 'changed' | 'touched' | 'destroyed' | 'expired'
     sid: string
   }

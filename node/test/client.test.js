@@ -287,7 +287,7 @@ test('an engine that joins its cluster is not used before it has the sessions', 
   const { fake, store: before, file } = await withFake(t)
   await before.get('a')
   let looks = 0
-  fake.answers.set('INFO persistence', () => '$' + 11 + '\r\nloading:' + (looks++ < 5 ? '1' : '0') + '\r\n\r\n')
+  fake.answers.set('INFO persistence sessioncast', () => '$' + 11 + '\r\nloading:' + (looks++ < 5 ? '1' : '0') + '\r\n\r\n')
   const store = new Store({ socket: file, logger: false, gracefulShutdown: false })
   t.after(() => store.close())
   const connected = once(store, 'connect')

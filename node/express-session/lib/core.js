@@ -1,7 +1,7 @@
 'use strict'
 // What the store does, apart from being a class of express-session: sessions are read and written in the engine of this host.
 
-const { Client, ask } = require('./client.js')
+const { Client, ask, askInfo } = require('./client.js')
 const { Engine } = require('./engine.js')
 const { fail, fromReply } = require('./errors.js')
 const { Farewell } = require('./farewell.js')
@@ -18,7 +18,8 @@ const limits = {
   patch: 1024, // keys that an engine takes in one change of a session
   patches: 16, // into which one is cut
   scan: 1000, // keys in one reply of a scan
-  batch: 256 // sessions read at once by all()
+  batch: 256, // sessions read at once by all()
+  logout: 1500 // ms for which a logout everywhere waits for other servers, or for as long as a write if that is longer
 }
 
 class Core {
@@ -32,7 +33,7 @@ class Core {
     const greet = (link) => this.greet(link)
     const client = new Client({ open, greet, log: this.log })
     const watcher = new Watcher({ prefix: o.prefix, open, greet, log: this.log })
-    this.inside = { engine, client, watcher }
+    this.inside = { engine, client, watcher, slow: null }
     this.farewell = new Farewell(this)
     this.told = '' // "connect" or "disconnect", whichever came last
     client.on('up', () => this.tell('connect'))
@@ -50,14 +51,18 @@ class Core {
     this.emit(event)
   }
 
-  /** greet sees that what answers is an engine that knows sessions, and waits until it has those of its cluster. */
+  /** greet sees that what answers is an engine that knows sessions, and waits until it has those of its cluster. It resolves to how long writes may wait, in ms. */
   async greet (link) {
     await ask(link, 'HELLO', '3', 'SETNAME', 'express-session')
     const [known] = await ask(link, 'COMMAND', 'INFO', 'SESSION')
     if (!known) throw fail('REPLY', 'what answers is Redis, or a sessioncast that is too old')
     await this.inside.engine.keepOrReplace(link)
     if (this.options.ack !== undefined) await ask(link, 'CLIENT', 'ACK', this.options.ack)
-    while (/^loading:1/m.test(await ask(link, 'INFO', 'persistence'))) {
+    for (let info; ;) {
+      info = await askInfo(link, 'persistence', 'sessioncast')
+      const ack = Number(info.ack_timeout_ms) || 0 // for so long the engine may wait for others before it answers
+      link.timeout = this.inside.client.waits.reply + ack
+      if (info.loading !== '1') return ack
       await new Promise((resolve) => { setTimeout(resolve, this.inside.client.waits.loading).unref() })
     }
   }
@@ -65,8 +70,8 @@ class Core {
   key (sid) { return this.options.prefix + sid }
 
   /** call sends a command; an error reply becomes an error for the app. */
-  call (args, done, how) {
-    this.inside.client.call(args, (error, reply) => {
+  call (args, done, how, client = this.inside.client) {
+    client.call(args, (error, reply) => {
       if (!error) return done(null, reply)
       this.counts.errors++
       done(error instanceof ReplyError ? fromReply(error) : error)
@@ -312,7 +317,10 @@ class Core {
     }))
   }
 
-  /** destroyUser gives how many sessions it ended and, where a report is asked for, how many other servers have not confirmed it. */
+  /**
+   * destroyUser gives how many sessions it ended and, where a report is asked for, how many other servers have not confirmed it. It may wait for
+   * these, and what follows on a connection waits with it: so it has one of its own.
+   */
   destroyUser (id, { except, report = false } = {}, done) {
     const spared = (except === undefined || except === null ? [] : [except]).flat().map((sid) => this.key(sid))
     const rest = spared.length > 0 ? ['EXCEPT', ...spared] : []
@@ -323,7 +331,20 @@ class Core {
         this.log.warn('a logout everywhere was not confirmed by ' + unanswered + ' other servers: a session that began there just before may live on')
       }
       done(null, report ? { ended, unanswered } : ended)
-    }))
+    }, undefined, this.slow()))
+  }
+
+  /** slow is the connection for what may take long, made when it is needed first. */
+  slow () {
+    if (!this.inside.slow) {
+      const greet = async (link) => {
+        const ack = await this.greet(link)
+        link.timeout += limits.logout + ack // it looks twice, and waits each time
+      }
+      this.inside.slow = new Client({ open: () => this.inside.engine.open(), greet, log: this.log })
+      this.inside.slow.start()
+    }
+    return this.inside.slow
   }
 
   owned (id, done, use) {
@@ -353,6 +374,7 @@ class Core {
     this.farewell.stop()
     this.inside.watcher.close()
     this.inside.client.close()
+    if (this.inside.slow) this.inside.slow.close()
     this.inside.engine.close()
   }
 }

@@ -45,8 +45,8 @@ class Farewell {
   }
 
   async leave () {
-    const { client } = this.store.inside
-    await until(() => client.idle, times.calls)
+    const { client, slow } = this.store.inside
+    await until(() => client.idle && (!slow || slow.idle), times.calls)
     try {
       await this.look()
     } catch {
@@ -62,8 +62,8 @@ class Farewell {
   stop () { clearTimeout(this.timer) }
 }
 
-/** connections of this process: of the store itself and of its watcher. */
-const connections = ({ client, watcher }) => (client.link ? 1 : 0) + (watcher.client && watcher.client.link ? 1 : 0)
+/** connections of this process: of the store itself, for what takes long, and of its watcher. */
+const connections = ({ client, slow, watcher }) => [client, slow, watcher.client].filter((c) => c && c.link).length
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })
 
