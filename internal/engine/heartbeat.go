@@ -162,7 +162,7 @@ func (m *Machine) takeHeartbeat(p *peer, body []byte) error {
 		return nil
 	}
 	p.beats++
-	p.made = made{since: p.made.said, said: t, dots: h.Made}
+	p.made.say(t, h.Made)
 	m.tellDuplicate(p)
 	p.name, p.sessions, p.bytes, p.fullPct = rename(p.name, h.Name), h.Sessions, h.Bytes, int(h.FullPct)
 	p.deadHash, p.incomplete = h.DeadHash, h.Incomplete

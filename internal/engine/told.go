@@ -12,6 +12,13 @@ type made struct {
 	dots        uint64
 }
 
+// say takes in a full heartbeat, unless a later one has come before it: that one said more.
+func (d *made) say(at hlc.Stamp, dots uint64) {
+	if at > d.said {
+		*d = made{since: d.said, said: at, dots: dots}
+	}
+}
+
 // An acknowledgement may overtake what its sender has written: changes wait for company, and for their turn. So who has to know all that others had
 // made up to a stamp waits until a full heartbeat that was begun later says how much that was, and until that is here. Who is probed sends two soon, and its clock passes
 // that of the probe.

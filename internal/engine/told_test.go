@@ -83,3 +83,15 @@ func TestAClockFarAheadTellsNothing(t *testing.T) {
 		t.Fatalf("acked %+v, want one that is not met, by one peer", a)
 	}
 }
+
+// A full heartbeat sent to one node, which counts none of the group's, may come after a later one and is not known to be overtaken by its count
+// (sim seed 90005821).
+func TestAHeartbeatThatComesLateTellsNothingNew(t *testing.T) {
+	var d made
+	d.say(10, 5)
+	d.say(30, 9)
+	d.say(20, 7)
+	if want := (made{since: 10, said: 30, dots: 9}); d != want {
+		t.Errorf("it counts as %+v, want %+v", d, want)
+	}
+}
