@@ -8,11 +8,12 @@ const path = require('node:path')
 const { test } = require('node:test')
 const { app } = require('./package.js')
 const { installTool } = require('./tools.js')
-const { cluster, eventually } = require('./world.js')
+const { cluster, eventually, patience } = require('./world.js')
 
 const linux = process.platform === 'linux' ? {} : { skip: 'uses loopback as Linux has it' }
 
-// As PM2's documentation has it: ready when it listens, and on SIGINT it finishes the requests that it has.
+// As PM2's documentation has it: ready when it listens, and on SIGINT it finishes the requests that it has. It stays a moment longer, since Node's cluster module
+// may be handing it a connection: one that a process which ended was to get stays with the parent for ever, whatever the app does.
 const script = `
   const express = require('express')
   const session = require('express-session')
@@ -24,7 +25,7 @@ const script = `
     res.json({ n: req.session.n, pid: process.pid })
   })
   const server = app.listen(+process.env.PORT, '127.0.0.1', () => process.send('ready'))
-  process.on('SIGINT', () => server.close(() => process.exit(0)))`
+  process.on('SIGINT', () => server.close(() => setTimeout(() => process.exit(0), 1000)))`
 
 /** Browser counts in its session, over a connection for each request, since those that wait would end with their process. */
 class Browser {
@@ -47,6 +48,7 @@ function post (port, cookie) {
       let text = ''
       response.setEncoding('utf8').on('data', (chunk) => { text += chunk }).on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }))
     })
+    request.setTimeout(patience, () => request.destroy(new Error('no response')))
     request.once('error', reject).end()
   })
 }
