@@ -241,6 +241,42 @@ func TestAClusterMovesServerByServer(t *testing.T) {
 	})
 }
 
+// TestServersGoBack does what docs/migration.md says of going back, after both servers have moved: the bridge goes last.
+func TestServersGoBack(t *testing.T) {
+	run(t, "v4", func(m *move) {
+		first, client := m.startServe(hostA, "web1", 1)
+		m.bridge = m.startBridge(ours, "the-bridge")
+		m.joined(m.bridge, 2)
+		second, _ := m.startServe(hostB, "web2", 3)
+		m.client = client
+		m.write("mine", `"user":"alice"`)
+
+		m.stopDaemon(second)
+		m.b = m.original(hostB)
+		m.becomes("created before, on the server that went back", m.of(m.b, "mine"), `{"user":"alice"}`)
+		m.b.set("theirs", `{"user":"bob"}`)
+		m.becomes("created there, on the one that did not", m.here("theirs"), `{"user":"bob"}`)
+		m.logout("mine")
+		m.becomes("logged out here, there", m.of(m.b, "mine"), "")
+
+		m.stopDaemon(first)
+		m.a = m.original(hostA)
+		m.becomes("created on B, on A which went back", m.of(m.a, "theirs"), `{"user":"bob"}`)
+		m.stopBridge()
+		m.bridge = nil
+		m.a.set("again", `{"user":"carol"}`)
+		m.becomes("created on A, on B, with nobody of ours left", m.of(m.b, "again"), `{"user":"carol"}`)
+	})
+}
+
+// stopDaemon ends one as Ctrl-C does.
+func (m *move) stopDaemon(d *rig.Daemon) {
+	m.Helper()
+	if code := d.Stop(m, syscall.SIGINT); code != 0 {
+		m.Errorf("%s exited with %d:\n%s", d.Name, code, d.Log())
+	}
+}
+
 // stopOriginal ends one as Ctrl-C does.
 func (m *move) stopOriginal(o *original) {
 	m.Helper()
