@@ -6,7 +6,7 @@ const { inspect } = require('node:util')
 const { lib, sessioncast } = require('./package.js')
 const { Store } = require('./world.js')
 const { readOptions } = lib('options.js')
-const { engineArgs } = lib('engine.js')
+const { engineArgs } = lib('launch.js')
 const { engineName, engineTarget, identity } = lib('paths.js')
 
 const none = { debug () {}, info () {}, warn () {}, error () {} }

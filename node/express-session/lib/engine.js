@@ -1,25 +1,22 @@
 'use strict'
 // The engine of this host: a daemon that runs already, or one that is started and shared by all Node processes of the user.
 
-const { spawn } = require('node:child_process')
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const net = require('node:net')
 const path = require('node:path')
-const { findBinary, ownVersion, override } = require('./binary.js')
+const { findBinary, ownVersion } = require('./binary.js')
 const { askInfo } = require('./client.js')
+const { connect } = require('./connect.js')
 const { findDaemon } = require('./discover.js')
 const engineLog = require('./engine-log.js')
 const { explain } = require('./explain.js')
 const { fail, final } = require('./errors.js')
+const { engineArgs, launch, listens, pause, times: launchTimes } = require('./launch.js')
 const { lock, unlock } = require('./lock.js')
 const { alive, endEngine, isEngine } = require('./processes.js')
-const { engineName, engineTarget, ownDir, targetText, windows } = require('./paths.js')
+const { engineName, engineTarget, ownDir } = require('./paths.js')
 
 const times = {
-  connect: 1000, // for a connection to be made
-  listens: 10_000, // for a started engine to listen
-  look: 30, // between two looks at whether it does
   elsewhere: 100, // until one that another process starts is tried again
   pauseMin: 500, // before an engine that ended at once is started again, doubling
   pauseMax: 30_000
@@ -74,7 +71,7 @@ class Engine {
     const wait = this.notBefore - Date.now()
     if (wait > 0) throw Object.assign(this.lastError, { retryAfter: Math.min(wait, 1000) })
     const lockFile = this.lockFile(dir, target)
-    if (!lock(lockFile, times.listens + 5000)) throw this.elsewhere()
+    if (!lock(lockFile, launchTimes.listens + 5000)) throw this.elsewhere()
     try {
       const socket = await this.run(dir, target)
       this.failures = 0
@@ -140,11 +137,11 @@ class Engine {
       await askInfo(link, 'server') // one that another process of the app has replaced meanwhile answers no more
       return this.log.warn(why + ', and its process cannot be told from here: end it to have it started again')
     }
-    if (!lock(lockFile, 2 * times.listens + 5000)) throw this.elsewhere()
+    if (!lock(lockFile, 2 * launchTimes.listens + 5000)) throw this.elsewhere()
     try {
       this.log.warn(why + ': it is started again')
       endEngine(pid)
-      for (const end = Date.now() + times.listens; alive(pid) && Date.now() < end;) await pause(times.look)
+      for (const end = Date.now() + launchTimes.listens; alive(pid) && Date.now() < end;) await pause(launchTimes.look)
       const socket = await this.run(dir, target)
       socket.destroy()
     } finally {
@@ -177,94 +174,4 @@ async function hasChanged ({ key_file: file, key_file_hash: hash }) {
   }
 }
 
-/** connect makes one connection. It does not hold the process. */
-function connect (target) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(target)
-    socket.unref()
-    const failed = (error) => {
-      clearTimeout(timer)
-      socket.destroy()
-      reject(fail('UNAVAILABLE', 'nobody answers at ' + targetText(target), error))
-    }
-    const timer = setTimeout(() => failed(new Error('no connection in ' + times.connect + ' ms')), times.connect)
-    timer.unref()
-    socket.once('error', failed)
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      socket.removeListener('error', failed)
-      resolve(socket)
-    })
-  })
-}
-
-/** engineArgs are the flags of "sessioncast serve". What is not given here may still stand in SESSIONCAST_ variables. */
-function engineArgs (o, name, target, env = {}) {
-  const flags = {
-    name,
-    resp: targetText(target),
-    linger: o.linger + 's',
-    use: o.use,
-    group: o.group,
-    port: o.port,
-    'multicast-ttl': o.ttl,
-    address: o.address,
-    interface: o.interface,
-    cluster: o.cluster,
-    mode: o.mode,
-    peers: o.peers && o.peers.join(','),
-    'key-file': o.keyFile,
-    admin: env.SESSIONCAST_ADMIN ? undefined : 'off'
-  }
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
-  return ['serve', ...given.map(([flag, value]) => '--' + flag + '=' + value)]
-}
-
-/** The shell starts the engine and ends, so that the engine is nobody's child: who kills an app with all its children leaves it. */
-const script = '"$0" "$@" >&3 2>&3 3>&- & echo $!'
-
-/**
- * launch starts the program in a process session of its own: what a terminal sends to the app does not reach it. The result tells
- * whether it has ended.
- */
-function launch (binary, args, { cwd, fd, env }) {
-  const { [override]: _, ...rest } = env
-  const options = { cwd, env: rest, detached: true, windowsHide: true }
-  if (windows || !fs.existsSync('/bin/sh')) return direct(binary, args, { ...options, stdio: ['ignore', fd, fd] })
-  const state = { error: null, ended: false, pid: 0 }
-  const shell = spawn('/bin/sh', ['-c', script, binary, ...args], { ...options, stdio: ['ignore', 'pipe', fd, fd] })
-  shell.unref()
-  shell.stdout.unref()
-  shell.stdout.once('data', (data) => { state.pid = Number(data) })
-  shell.once('error', (error) => Object.assign(state, { error, ended: true }))
-  return { hasEnded: () => state.ended || (state.pid > 0 && !alive(state.pid)), why: () => why(state) }
-}
-
-function direct (binary, args, options) {
-  const state = { error: null, ended: false }
-  const child = spawn(binary, args, options)
-  child.unref()
-  child.once('error', (error) => Object.assign(state, { error, ended: true }))
-  child.once('exit', () => { state.ended = true })
-  return { hasEnded: () => state.ended, why: () => why(state) }
-}
-
-const why = ({ error }) => error ? error.message : 'it said nothing'
-
-/** listens resolves when the engine takes connections, and rejects when it ended, with what it said. */
-async function listens (target, engine, complaint) {
-  const end = Date.now() + times.listens
-  for (;;) {
-    const ended = engine.hasEnded()
-    try {
-      return await connect(target)
-    } catch {}
-    if (ended) throw final(fail('UNAVAILABLE', 'the engine ended at once: ' + (complaint() || engine.why())))
-    if (Date.now() > end) throw fail('UNAVAILABLE', 'the engine was started and does not listen: ' + complaint())
-    await pause(times.look)
-  }
-}
-
-const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms).unref() })
-
-module.exports = { Engine, connect, engineArgs }
+module.exports = { Engine }
